@@ -40,7 +40,7 @@ async function show ({ page, ada, sandbox }: Place, tool: string): Promise<Frame
 }
 
 t.test('apps in a browser', { skip: withoutBrowser }, async t => {
-  t.test('a caller sees its limit and its calls, and the page calls for new ones', async t => {
+  t.test('the page shows the caller its limit and calls, and can refresh them', async t => {
     const at = await place(t, [usageApp])
     const view = await show(at, 'my-usage')
     await view.getByText(/^\d+ of 100 requests left/).waitFor()
@@ -65,7 +65,7 @@ t.test('apps in a browser', { skip: withoutBrowser }, async t => {
 
   for (const isDeclared of [false, true]) {
     const what = isDeclared ? 'run where it is declared' : 'do not run'
-    t.test(`a script and a request of another origin ${what}`, async t => {
+    t.test(`the page blocks a script and a request of another origin ${what}`, async t => {
       const asked: string[] = []
       const other = await serve(t, (request, response) => {
         asked.push(request.url ?? '')

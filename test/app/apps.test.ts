@@ -24,7 +24,7 @@ const ada = { principal: { id: 'ada', scopes: ['usage:read'] } }
 const bob = { principal: { id: 'bob' } }
 
 for (const era of ['modern', 'legacy'] as const) {
-  t.test(`a caller with the right gets tool and page (${era})`, async t => {
+  t.test(`a caller with the right gets the tool and its page (${era})`, async t => {
     const app = await service(t, { apps: [usage], tools: [refresh] })
     const client = createTestClient(app, { ...ada, era })
     const tools = await client.listTools()
@@ -41,7 +41,7 @@ for (const era of ['modern', 'legacy'] as const) {
     }])
   })
 
-  t.test(`a caller without the right gets neither, as if there were none (${era})`, async t => {
+  t.test(`a caller without the right finds neither the tool nor its page (${era})`, async t => {
     const app = await service(t, { apps: [usage] })
     const client = createTestClient(app, { ...bob, era })
     t.notOk((await client.listTools()).some(({ name }) => name === 'usage'))
@@ -56,7 +56,7 @@ for (const era of ['modern', 'legacy'] as const) {
   })
 }
 
-t.test('a policy that closes the tool closes its page, and one that is taken back opens both', async t => {
+t.test('applyToolPolicies closes and opens the page together with its tool', async t => {
   const open = defineApp({ name: 'open', html: '<p>', tool: defineTool({ name: 'open', handler: async () => 'ok' }) })
   const app = await service(t, { apps: [open] })
   const client = createTestClient(app, bob)
@@ -70,7 +70,7 @@ t.test('a policy that closes the tool closes its page, and one that is taken bac
   await t.rejects(client.readResource('ui://apps/open'), 'a page without its tool')
 })
 
-t.test('nobody else may keep a page: its contents are private', async t => {
+t.test('the contents of a page are marked private for caches', async t => {
   const open = defineApp({ name: 'open', html: '<p>', tool: defineTool({ name: 'open', handler: async () => 'ok' }) })
   const app = await service(t, { apps: [open] })
   for (const [method, params] of [['resources/read', { uri: 'ui://apps/open' }], ['resources/list'], ['tools/list']] as const) {
@@ -80,7 +80,7 @@ t.test('nobody else may keep a page: its contents are private', async t => {
   }
 })
 
-t.test('the extension is told by servers with apps, and by no other', async t => {
+t.test('only servers with apps announce the extension', async t => {
   const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'c', version: '1' } }
   for (const [apps, says] of [[[usage], true], [[], false]] as const) {
     const app = await service(t, { apps })
@@ -93,7 +93,7 @@ t.test('the extension is told by servers with apps, and by no other', async t =>
   }
 })
 
-t.test('a host that registers the chain has apps, too', async t => {
+t.test('mcpAuth serves apps in a host', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(mcpAuth, { prefix: '/team', apiKeys: [adaKey], apps: [usage] })
@@ -203,7 +203,7 @@ t.test('a visibility that is none stops the start', async t => {
   }
 })
 
-t.test('a page is gone while its tool, its caller or everything is frozen, and back once thawed', async t => {
+t.test('freezing the tool, the caller or everything hides the page until thawed', async t => {
   const STATE_DIR = await statePath(t)
   const open = defineApp({ name: 'open', html: '<p>', tool: defineTool({ name: 'open', handler: async () => 'ok' }) })
   const app = await service(t, { apps: [open, usage], env: { STATE_DIR } })

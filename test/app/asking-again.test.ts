@@ -40,7 +40,7 @@ function wiper (files: { count: number }) {
   })
 }
 
-t.test('a yes to one question is none to another that comes under the same key', async t => {
+t.test('an answer does not count for another question with the same key', async t => {
   const files = { count: 3 }
   const app = await service(t, { tools: [wiper(files)] })
   const first = (await send(app, { name: 'ask' })).body.result
@@ -60,7 +60,7 @@ t.test('a yes to one question is none to another that comes under the same key',
   t.same(questionsOf(fourth), { delete: 'Delete 4000 files?' })
 })
 
-t.test('a person who answered is not asked again, and the answer cannot be replaced', async t => {
+t.test('elicit does not ask again once answered, and refuses a replayed state', async t => {
   const app = await service(t, { tools: [wiper({ count: 3 })] })
   const first = (await send(app, { name: 'ask' })).body.result
   const second = (
@@ -76,7 +76,7 @@ t.test('a person who answered is not asked again, and the answer cannot be repla
   t.equal(result.content[0].text, 'false,true')
 })
 
-t.test('an answer to what was not asked in the round before does not count', async t => {
+t.test('an answer to a question that was not asked is ignored', async t => {
   const app = await service(t, { tools: [wiper({ count: 3 })] })
   const first = (await send(app, { name: 'ask' })).body.result
   const second = (
@@ -89,7 +89,7 @@ t.test('an answer to what was not asked in the round before does not count', asy
   t.same(questionsOf(second), { sure: 'Sure?' })
 })
 
-t.test('a question that comes while the first are on their way waits for its round', async t => {
+t.test('a question that is asked while others are being sent waits for its round', async t => {
   const late = tool(async ({ elicit }) => {
     const first = elicit({ message: 'First?', schema }, 'first')
     await new Promise(resolve => { setImmediate(resolve) })
@@ -109,7 +109,7 @@ t.test('a question that comes while the first are on their way waits for its rou
   t.equal(result.content[0].text, 'true,false')
 })
 
-t.test('the order in which arguments are sent makes no difference, their values do', async t => {
+t.test('the request state depends on argument values, not on their order', async t => {
   const app = await service(t, { tools: [wiper({ count: 3 })] })
   const { requestState } = (await send(app, { name: 'ask', arguments: { a: 1, b: { c: 2, d: [3, 4] } } })).body.result
   const inputResponses = { delete: yes }
@@ -129,7 +129,7 @@ t.test('the order in which arguments are sent makes no difference, their values 
   t.equal(other.body.error.data.code, 'MCP_ERR_REQUEST_STATE')
 })
 
-t.test('the state of a tool is none for a prompt of the same name', async t => {
+t.test('the request state of a tool is refused for a prompt of the same name', async t => {
   const prompt = definePrompt({
     name: 'ask',
     handler: async (_args, { elicit }) =>
@@ -141,7 +141,7 @@ t.test('the state of a tool is none for a prompt of the same name', async t => {
   t.equal(body.error.data.code, 'MCP_ERR_REQUEST_STATE')
 })
 
-t.test('a state is good for ten minutes', async t => {
+t.test('a request state expires after ten minutes', async t => {
   const { now } = Date
   t.teardown(() => { Date.now = now })
   const app = await service(t, { tools: [wiper({ count: 3 })] })
@@ -158,7 +158,7 @@ for (const [what, keys] of [
   ['a key that takes the place of a question without one', ['input_1', undefined]],
   ['a key that no answer can have', ['__proto__']]
 ] as const) {
-  t.test(`${what}: the call fails, with the reason in the log`, async t => {
+  t.test(`${what}: the call fails, and the log has the reason`, async t => {
     const logStream = logSink()
     const app = await service(t, {
       logStream,
@@ -178,7 +178,7 @@ for (const [what, keys] of [
   })
 }
 
-t.test('who is suspended sees its signal aborted', async t => {
+t.test('the signal of a suspended handler is aborted', async t => {
   let signal: AbortSignal | undefined
   const app = await service(t, {
     tools: [
@@ -192,7 +192,7 @@ t.test('who is suspended sees its signal aborted', async t => {
   t.equal(signal?.aborted, true)
 })
 
-t.test('a completer cannot ask, and may do without', async t => {
+t.test('a completer cannot ask, but can complete without asking', async t => {
   const prompt = definePrompt({
     name: 'pick',
     input: z.object({ file: z.string(), other: z.string().optional() }),

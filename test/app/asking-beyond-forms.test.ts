@@ -68,14 +68,14 @@ async function sessionOf (
   return { client, asked }
 }
 
-t.test('in a session the model gets all that the handler asks of it, and what it says comes back', async t => {
+t.test('in a session, sample passes the whole request to the model and returns its answer', async t => {
   const { client, asked } = await sessionOf(t, await service(t, { sessions: true, tools }), { sampling: { tools: {} } })
   t.match((await client.callTool({ name: 'say' })).content, [{ text: '{"type":"text","text":"sun"}' }])
   t.match((await client.callTool({ name: 'use' })).content, [{ text: JSON.stringify([toolUse]) }])
   t.match(asked, [request, { ...request, tools: [look], toolChoice: { mode: 'auto' } }])
 })
 
-t.test('in a session a person is sent to a page, each time under an id of its own', async t => {
+t.test('in a session, elicit sends each URL request with its own id', async t => {
   const { client, asked } = await sessionOf(t, await service(t, { sessions: true, tools }), {
     elicitation: { form: {}, url: {} }
   })
@@ -86,7 +86,7 @@ t.test('in a session a person is sent to a page, each time under an id of its ow
   t.not(asked[0]?.elicitationId, asked[1]?.elicitationId)
 })
 
-t.test('in a session who can do no more than the plain thing is asked no more', async t => {
+t.test("in a session, requests beyond the client's capabilities are not sent", async t => {
   const { client, asked } = await sessionOf(t, await service(t, { sessions: true, tools }), {
     elicitation: { form: {} },
     sampling: {}
@@ -120,7 +120,7 @@ for (const [name, capabilities, lacking, answer, expected] of [
   ]
 ] as const) {
   t.test(
-    `in 2026-07-28 ${name === 'use' ? 'a model is offered tools' : 'a person is sent to a page'}, by who declared it`,
+    `in 2026-07-28 ${name === 'use' ? 'sample offers tools' : 'elicit sends a URL'} only to clients that declare it`,
     async t => {
       const app = await service(t, { tools })
       const { result } = (await called(app, name, capabilities)).body

@@ -51,7 +51,7 @@ function twoQuestions (keys: readonly string[] = []) {
   })
 }
 
-t.test('an answer finds its question by key, whatever the order', async t => {
+t.test('answers are matched to questions by key, in any order', async t => {
   const app = await service(t, { tools: [twoQuestions(['first', 'second'])] })
   const { result } = await call(app, { name: 'ask' })
   t.match(result, {
@@ -66,7 +66,7 @@ t.test('an answer finds its question by key, whatever the order', async t => {
   t.match(answer.result, { resultType: 'complete', content: [{ text: 'First? one, Second? two' }] })
 })
 
-t.test('without keys the order of the questions tells them apart', async t => {
+t.test('without keys, answers are matched to questions by position', async t => {
   const app = await service(t, { tools: [twoQuestions()] })
   const { result } = await call(app, { name: 'ask' })
   t.match(result.inputRequests, {
@@ -75,7 +75,7 @@ t.test('without keys the order of the questions tells them apart', async t => {
   })
 })
 
-t.test('what is still missing is asked for again, and what is there is not', async t => {
+t.test('only unanswered questions are asked again', async t => {
   const app = await service(t, { tools: [twoQuestions(['first', 'second'])] })
   const { result } = await call(app, { name: 'ask', inputResponses: { second: accept('two') } })
   t.same(Object.keys(result.inputRequests), ['first'])
@@ -87,7 +87,7 @@ t.test('what is still missing is asked for again, and what is there is not', asy
   t.match(answer.result, { content: [{ text: 'First? one, Second? two' }] })
 })
 
-t.test('a call that waits for its caller is none of those that run at once', async t => {
+t.test('a call that waits for answers does not count as a running call', async t => {
   const tool = { ...twoQuestions(['first', 'second']), concurrency: 1 }
   const app = await service(t, { tools: [tool] })
   const { result } = await call(app, { name: 'ask' })
@@ -101,7 +101,7 @@ t.test('a call that waits for its caller is none of those that run at once', asy
   t.match(answer.result, { content: [{ text: 'First? one, Second? two' }] })
 })
 
-t.test('the state of one caller is none for another, for another tool or when it was altered', async t => {
+t.test('a request state is refused for another caller or tool, or when altered', async t => {
   const app = await service(t, { tools: [twoQuestions(['first', 'second']), { ...twoQuestions(), name: 'other' }] })
   const { requestState } = (await call(app, { name: 'ask' })).result
   const inputResponses = { first: accept('one'), second: accept('two') }
@@ -136,7 +136,7 @@ for (const [what, first, second, isGood] of [
   ['with another REQUEST_STATE_KEY', { REQUEST_STATE_KEY: stateKey }, {}, false]
 ] as const) {
   t.test(
-    `what one instance asked another ${what} ${isGood ? 'may be answered' : 'knows nothing of'}`,
+    `a question of one instance answered at another ${what} ${isGood ? 'is accepted' : 'is refused'}`,
     async t => {
       const one = await service(t, { tools: [twoQuestions(['first', 'second'])], env: first })
       const two = await service(t, { tools: [twoQuestions(['first', 'second'])], env: second })
@@ -152,7 +152,7 @@ for (const [what, first, second, isGood] of [
   )
 }
 
-t.test('what one endpoint asked another of the same secret knows nothing of', async t => {
+t.test('a request state of another endpoint with the same secret is refused', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   for (const prefix of ['/a', '/b']) {
@@ -173,7 +173,7 @@ t.test('what one endpoint asked another of the same secret knows nothing of', as
   })
 })
 
-t.test('answers that nobody asked for are not carried on', async t => {
+t.test('answers without a question are not carried over', async t => {
   const app = await service(t, { tools: [twoQuestions(['first', 'second'])] })
   const inputResponses = { second: accept('two') }
   const plain = await call(app, { name: 'ask', inputResponses })
@@ -197,7 +197,7 @@ for (const [what, inputResponses] of [
   })
 }
 
-t.test('a resource that is not there is named, and one for others looks the same', async t => {
+t.test('an unknown resource is named, and a hidden one looks the same', async t => {
   const app = await service(t, {
     resources: [
       defineResource({
@@ -221,7 +221,7 @@ t.test('a resource that is not there is named, and one for others looks the same
   t.notOk('uri' in (await read(`test://${'x'.repeat(3000)}`)).data)
 })
 
-t.test('a question that a handler does not wait for at once is no end of the process', async t => {
+t.test('a question that is not awaited does not end the process', async t => {
   const unhandled = unhandledRejections(t)
   const patient = defineTool({
     name: 'ask',

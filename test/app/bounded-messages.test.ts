@@ -28,7 +28,7 @@ const modernPrototype: object = Object.getPrototypeOf(ModernServer.prototype)
 for (const [method, params] of [
   ['server/discover', {}], ['tools/list', {}], ['tools/call', { name: 'whoami', arguments: {} }], ['unknown/method', {}]
 ] as const) {
-  t.test(`the SDK of 2026-07-28 is given nothing of ${method} but its _meta`, async t => {
+  t.test(`the SDK of 2026-07-28 gets only the _meta of ${method}`, async t => {
     const app = await service(t)
     const { headers, payload } = modern(method, { ...params, ...junk, inputResponses: { a: junk } })
     let status = 0
@@ -41,7 +41,7 @@ for (const [method, params] of [
 }
 
 for (const [method, params, names] of [['ping', {}, []], ['logging/setLevel', { level: 'info' }, ['level']]] as const) {
-  t.test(`the SDK of the revisions before is given of ${method} only what it reads`, async t => {
+  t.test(`the SDK of earlier revisions gets only what it reads of ${method}`, async t => {
     const app = await service(t)
     const seen = await seenBySdk(LegacyProtocol.prototype, async () => {
       t.match(await post(app, rpc(method, { ...params, ...junk })), { status: 200, body: { result: {} } })
@@ -50,7 +50,7 @@ for (const [method, params, names] of [['ping', {}, []], ['logging/setLevel', { 
   })
 }
 
-t.test('a _meta of more than 1,000 values is refused before any SDK sees it, in both eras', async t => {
+t.test('a _meta of more than 1,000 values is refused before the SDK, in both eras', async t => {
   const app = await service(t)
   for (const [{ headers, payload }, code] of [
     [{ headers: {}, payload: rpc('ping', { _meta: junk }) }, 'MCP_ERR_INVALID_PARAMS'],
@@ -65,7 +65,7 @@ t.test('a _meta of more than 1,000 values is refused before any SDK sees it, in 
   }
 })
 
-t.test('an id of more than 256 characters is refused, and not repeated', async t => {
+t.test('an id of more than 256 characters is refused and not repeated', async t => {
   const app = await service(t)
   const long = 'x'.repeat(257)
   for (const { headers, payload } of [
@@ -78,7 +78,7 @@ t.test('an id of more than 256 characters is refused, and not repeated', async t
   }
 })
 
-t.test('a progress token of more than 256 characters is refused, and not repeated', async t => {
+t.test('a progress token of more than 256 characters is refused and not repeated', async t => {
   const app = await service(t, {
     tools: [
       defineTool({
@@ -96,7 +96,7 @@ t.test('a progress token of more than 256 characters is refused, and not repeate
   t.notMatch(text, long)
 })
 
-t.test('a revision that is not served is repeated only where it is short', async t => {
+t.test('an unsupported revision is repeated only if it is short', async t => {
   const app = await service(t)
   const claim = (revision: string): object => ({
     jsonrpc: '2.0',
@@ -112,7 +112,7 @@ t.test('a revision that is not served is repeated only where it is short', async
   t.notOk('requested' in data)
 })
 
-t.test('a subscription names URIs of at most 2,048 characters', async t => {
+t.test('a subscription accepts URIs of at most 2,048 characters', async t => {
   const app = await service(t)
   const listen = async (uri: string): Promise<{ code: unknown }> => {
     const { headers, payload } = modern('subscriptions/listen', { notifications: { resourceSubscriptions: [uri] } })

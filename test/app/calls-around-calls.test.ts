@@ -45,7 +45,7 @@ const relay = defineTool({
 const resultOf = ({ structuredContent }: { structuredContent?: Record<string, unknown> }): unknown =>
   structuredContent?.result
 
-t.test('context.call resolves to the result of another tool, checked as any call is', async t => {
+t.test('context.call returns the result of another tool after the usual checks', async t => {
   const { app, log } = await host(t, [add, relay, fails])
   const client = createTestClient(app, { key: adaKey })
   t.same(resultOf(await client.callTool('relay', { tool: 'add', args: { a: 1 } })), {
@@ -65,7 +65,7 @@ t.test('context.call resolves to the result of another tool, checked as any call
   )
 })
 
-t.test('context.call has the rights of the caller, and an unknown tool is told in words', async t => {
+t.test("context.call uses the caller's rights, and names an unknown tool", async t => {
   const { app } = await host(t, [secret, relay])
   for (const tool of ['secret', 'nothing']) {
     t.match(await createTestClient(app, { key: adaKey }).callTool('relay', { tool }), {
@@ -83,7 +83,7 @@ t.test('context.call has the rights of the caller, and an unknown tool is told i
   )
 })
 
-t.test('context.call takes of the budget of the caller, the cost of the tool included', async t => {
+t.test("context.call charges the cost of the tool to the caller's budget", async t => {
   const dear = defineTool({ name: 'dear', cost: 3, handler: () => 'x' })
   const { app } = await host(t, [add, relay, dear], { rateLimit: { max: 7, windowMs: 60_000 } })
   const client = createTestClient(app, { key: adaKey })
@@ -125,13 +125,13 @@ t.test('context.call has the time of its call, and ends with it', async t => {
   t.match(resultOf(await relayed), { isError: true }, 'its own deadline ends it alone')
 })
 
-t.test('tools that call each other in a circle end', async t => {
+t.test('tools that call each other in a circle are stopped', async t => {
   const { app } = await host(t, [defineTool({ name: 'a', handler: async (_args, { call }) => await call('a') })])
   t.match(await createTestClient(app, { key: adaKey }).callTool('a'), { isError: true })
 })
 
 for (const era of ['modern', 'legacy'] as const) {
-  t.test(`a tool that is called by a tool speaks to the same caller, and asks it, in the ${era} era`, async t => {
+  t.test(`context.call sends messages and questions of the tool to the same caller (${era})`, async t => {
     const talk = defineTool({
       name: 'talk',
       handler: async (_args, { progress, elicit }) => {
@@ -156,7 +156,7 @@ for (const era of ['modern', 'legacy'] as const) {
   })
 }
 
-t.test('resources may call tools, too', async t => {
+t.test('resources can call tools', async t => {
   const resource = defineResource({
     name: 'r',
     uri: 'a://r',
@@ -166,7 +166,7 @@ t.test('resources may call tools, too', async t => {
   t.match(await createTestClient(app, { key: adaKey }).readResource('a://r'), { contents: [{ text: '{"sum":5}' }] })
 })
 
-t.test('endpoint.callTool calls in process, with the rights of the principal', async t => {
+t.test('endpoint.callTool calls in process with the rights of the principal', async t => {
   const who = defineTool({
     name: 'who',
     handler: (_args, { principal, request, requestId, logger }) => {
@@ -196,7 +196,7 @@ t.test('endpoint.callTool ends at the deadline of the endpoint', async t => {
   t.match(await endpoint.callTool({ id: 'job' }, 'hang').catch((error: unknown) => error), { isError: true })
 })
 
-t.test('beforeCall sees each call that its caller may make, and may refuse it in words', async t => {
+t.test('beforeCall runs for each permitted call and can refuse it with a message', async t => {
   const seen: HookedCall[] = []
   const { app, endpoint } = await host(t, [add, secret, relay], { beforeCall: call => { seen.push(call) } })
   const stop = endpoint.beforeCall(async ({ name, principal }) => {
@@ -225,7 +225,7 @@ t.test('beforeCall sees each call that its caller may make, and may refuse it in
   t.match(await client.callTool('add', { a: 1 }), { structuredContent: { sum: 2 } })
 })
 
-t.test('beforeCall that fails is a fault of the tool, and nothing of it leaves', async t => {
+t.test('a beforeCall that throws fails the call without details', async t => {
   const { app, endpoint } = await host(t, [add])
   endpoint.beforeCall(() => { throw new Error('password=hunter2') })
   const result = await createTestClient(app, { key: adaKey }).callTool('add', { a: 1 })
@@ -234,7 +234,7 @@ t.test('beforeCall that fails is a fault of the tool, and nothing of it leaves',
 })
 
 t.test(
-  'afterCall hears how each call ended, is not waited for, and its fault is logged',
+  'afterCall gets the outcome, is not awaited, and its errors are logged',
   async t => {
     const heard: Array<[string, CallOutcome]> = []
     const { app, endpoint, log } = await host(t, [add, fails], {
@@ -258,7 +258,7 @@ t.test(
   }
 )
 
-t.test('hooks are for the tools with their tags, where they name some', async t => {
+t.test('hooks with tags run only for tools with those tags', async t => {
   // An instance: what a plain item may have beside is for the checks of items to say.
   const tagged = Object.assign(Object.create({}) as object, add, { name: 'tagged', tags: ['billing', 'x'] }) as Tool
   const { app, endpoint } = await host(t, [add, tagged])

@@ -83,7 +83,7 @@ for (const [client, era, connect] of clients) {
     })
   }
 
-  t.test(`${client} hears of progress`, async t => {
+  t.test(`${client} gets progress`, async t => {
     const { url } = await start(t)
     const connected = await connect({ url, headers: withKey })
     const heard: number[] = []
@@ -106,7 +106,7 @@ for (const [client, era, connect] of clients) {
     await connected.close()
   })
 
-  t.test(`${client} is told what went wrong`, async t => {
+  t.test(`${client} gets the error message of a failed call`, async t => {
     const { url } = await start(t)
     const connected = await connect({ url, headers: withKey })
     t.match(await connected.call('echo', { text: 1 }), { isError: true, text: /text/ })
@@ -127,14 +127,14 @@ for (const [client, era, connect] of clients) {
     await connected.close()
   })
 
-  t.test(`${client} without a credential is refused as unauthenticated`, async t => {
+  t.test(`${client} without a credential gets 401`, async t => {
     const { url } = await start(t)
     await t.rejects(connect({ url, headers: {} }), /401|unauthor/i)
   })
 }
 
 for (const [client, era, connect] of clients) {
-  t.test(`${client} cancels a call, and the tool learns of it`, async t => {
+  t.test(`${client} cancels a call and aborts the signal of the tool`, async t => {
     const { url } = await start(t, era === 'legacy' ? { sessions: true } : {})
     const connected = await connect({ url, headers: withKey })
     const cancelling = new AbortController()
@@ -148,7 +148,7 @@ for (const [client, era, connect] of clients) {
     await connected.close()
   })
 
-  t.test(`${client} is asked in the middle of a call, and answers`, async t => {
+  t.test(`${client} answers a question during a call`, async t => {
     const { url } = await start(t, era === 'legacy' ? { sessions: true } : {})
     const asked: string[] = []
     const connected = await connect({
@@ -164,7 +164,7 @@ for (const [client, era, connect] of clients) {
     await connected.close()
   })
 
-  t.test(`${client} that can't be asked gets an answer all the same`, async t => {
+  t.test(`${client} without elicitation still gets an answer`, async t => {
     const { url } = await start(t)
     const connected = await connect({ url, headers: withKey })
     const outcome = await connected.call('ask').then(({ isError }) => isError, () => true)
@@ -173,7 +173,7 @@ for (const [client, era, connect] of clients) {
   })
 }
 
-t.test('two callers at once, with the same ids, never see each other\'s answers', async t => {
+t.test('two concurrent callers with the same ids get only their own answers', async t => {
   const mine = defineTool({
     name: 'mine',
     input: z.object({ nonce: z.string() }),

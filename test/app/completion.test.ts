@@ -48,7 +48,7 @@ const template = { type: 'ref/resource', uri: 'map://{country}/{city}' }
 const items = { prompts: [visit], resources: [map, here] }
 
 for (const [era, complete] of eras) {
-  t.test(`a suggestion knows what was filled in before (${era})`, async t => {
+  t.test(`completion gets the values that were entered before (${era})`, async t => {
     const app = await service(t, items)
     const argument = { name: 'city', value: 'P' }
     t.same(
@@ -66,7 +66,7 @@ for (const [era, complete] of eras) {
     }
   })
 
-  t.test(`where nothing suggests there is an empty list (${era})`, async t => {
+  t.test(`completion without a completer returns an empty list (${era})`, async t => {
     const app = await service(t, items)
     for (const [ref, name] of [
       [prompt, 'country'],
@@ -99,7 +99,7 @@ for (const [era, complete] of eras) {
     })
   }
 
-  t.test(`a suggestion costs what its item costs, and is given up at its deadline (${era})`, async t => {
+  t.test(`a completion costs as much as its item and ends at its deadline (${era})`, async t => {
     const slow = definePrompt({
       ...visit,
       cost: 10,
@@ -121,7 +121,7 @@ for (const [era, complete] of eras) {
     ['nothing', undefined],
     ['a list with a hole', ['Lyon', undefined]]
   ] as const) {
-    t.test(`${what} in place of suggestions is a fault (${era})`, async t => {
+    t.test(`a completer that returns ${what} is a fault (${era})`, async t => {
       const odd = definePrompt({ ...visit, complete: { city: () => values as unknown as string[] } })
       const app = await service(t, { prompts: [odd] })
       t.match((await complete(app, { ref: prompt, argument: { name: 'city', value: '' } })).body.error, {

@@ -110,7 +110,7 @@ const program = ts.createProgram([...sources.keys()], options, {
   }
 })
 
-t.test('there are blocks', async t => { t.ok(blocks.size > 20) })
+t.test('the documentation contains code blocks', async t => { t.ok(blocks.size > 20) })
 
 for (const file of sources.keys()) {
   t.test(`${file.slice(root.length)} type-checks`, async t => {

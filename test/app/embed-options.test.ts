@@ -7,7 +7,7 @@ import { adaKey, callOf, listening, modern, post, rpc } from '../support/service
 import { begin } from '../support/session.js'
 import { secretA, tool, a, ada, bare, twice } from '../support/embedded.js'
 
-t.test('what the host watches over ends streams, too', async t => {
+t.test('a credential watch of the host ends streams', async t => {
   let end = (): void => {}
   let isGood = true
   const app = bare(t)
@@ -28,7 +28,7 @@ t.test('what the host watches over ends streams, too', async t => {
   t.match(await stream.ended, /"resultType":"complete"/)
 })
 
-t.test('a watch of the host\'s that fails is one that says no, and ends no process', async t => {
+t.test('a credential watch that throws counts as false and does not end the process', async t => {
   let onChange = (): void => {}
   let fails = false
   const app = bare(t)
@@ -58,7 +58,7 @@ t.test('a watch of the host\'s that fails is one that says no, and ends no proce
   t.equal(body.error.data.code, 'MCP_ERR_UNAUTHENTICATED')
 })
 
-t.test('a registration that cannot work stops the host\'s boot, and says which option', async t => {
+t.test("an invalid option of mcpAuth stops the host's start and is named", async t => {
   for (const [options, said] of [
     [{}, /apiKeys/],
     [{ apiKeys: [] }, /apiKeys/],
@@ -87,13 +87,13 @@ t.test('a registration that cannot work stops the host\'s boot, and says which o
   }
 })
 
-t.test('weak secrets are good where the host says so', async t => {
+t.test('allowWeakSecrets accepts weak secrets', async t => {
   const app = bare(t)
   await app.register(mcpAuth, { prefix: '/a', apiKeys: ['short'], jwtSecret: 'x', allowWeakSecrets: true })
   t.equal((await post(app, rpc('ping'), { 'x-api-key': 'short' }, '/a/mcp')).status, 200)
 })
 
-t.test('refusals are in the host\'s log, under its request ids', async t => {
+t.test("the host's log has refusals with its own request ids", async t => {
   const sink = logSink()
   const app = bare(t, { logger: { level: 'info', stream: sink } })
   await app.register(mcpAuth, a)
@@ -105,7 +105,7 @@ t.test('refusals are in the host\'s log, under its request ids', async t => {
   t.notMatch(sink.text(), /nobody-s-key/)
 })
 
-t.test('a tool that throws inside a host is masked, whatever the host\'s error handler tells', async t => {
+t.test("a tool error is masked despite the host's error handler", async t => {
   const app = bare(t)
   app.setErrorHandler(async (error: Error, _request, reply) => await reply.code(500).send({ told: error.message }))
   const leak = defineTool({ name: 'leak', handler: () => { throw new Error('hunter2') } })
@@ -126,7 +126,7 @@ t.test('a tool that throws inside a host is masked, whatever the host\'s error h
   t.notMatch((await post(app, rpc('resources/read', { uri: 'x://r' }), ada, '/a/mcp')).text, /hunter2|told/)
 })
 
-t.test('the host gets none of our decorators, nor the other registration\'s', async t => {
+t.test('mcpAuth adds no decorators to the host or to other registrations', async t => {
   const app = await twice(t)
   for (const name of ['mcp', 'chargeAddress', 'chargePrincipal', 'budgetOf', 'jwt', 'createRateLimit']) {
     t.equal(app.hasDecorator(name), false)
@@ -136,7 +136,7 @@ t.test('the host gets none of our decorators, nor the other registration\'s', as
   }
 })
 
-t.test('the host reaches the endpoint of a registration, and of no other', async t => {
+t.test('each registration exposes only its own endpoint to the host', async t => {
   const app = bare(t)
   let endpoint: Endpoint | undefined
   await app.register(mcpAuth, { prefix: '/late', apiKeys: [adaKey], onEndpoint: running => { endpoint = running } })

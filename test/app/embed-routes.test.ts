@@ -10,7 +10,7 @@ import { secretA, a, b, ada, bob, bare, bearer } from '../support/embedded.js'
 const hostSecret = 'the-secret-of-the-host-with-32-bytes-or-more'
 
 for (const order of ['before', 'after'] as const) {
-  t.test(`the host's own JWT, limits, CORS and error handler, registered ${order} ours, stay its own`, async t => {
+  t.test(`the host's JWT, limits, CORS and errors, registered ${order} ours, are unaffected`, async t => {
     const app = bare(t)
     const ours = async (): Promise<void> => {
       await app.register(mcpAuth, { ...a, origins: ['https://ours.example'] })
@@ -92,7 +92,7 @@ for (const order of ['before', 'after'] as const) {
 }
 
 t.test(
-  "without a prefix the endpoint stands beside the host's routes, and unknown paths stay the host's",
+  'mcpAuth without a prefix leaves unknown paths to the host',
   async t => {
     const app = bare(t)
     app.get('/', async () => 'host')
@@ -105,7 +105,7 @@ t.test(
   }
 )
 
-t.test('two endpoints below one prefix both serve, and unknown paths there are answered once', async t => {
+t.test('two endpoints below one prefix both serve, with one not-found handler', async t => {
   const app = bare(t)
   await app.register(mcpAuth, { ...a, prefix: '/t', path: '/one' })
   await app.register(mcpAuth, { ...b, prefix: '/t', path: '/two' })
@@ -114,7 +114,7 @@ t.test('two endpoints below one prefix both serve, and unknown paths there are a
   t.match((await app.inject('/t/unknown')).json(), { code: 'MCP_ERR_NOT_FOUND' })
 })
 
-t.test('below a prefix of the host\'s own, unknown paths are the host\'s', async t => {
+t.test("unknown paths below the host's own prefix belong to the host", async t => {
   const app = bare(t)
   await app.register(async api => {
     api.setNotFoundHandler(async (_request, reply) => await reply.code(404).send({ nowhere: 'in the host' }))

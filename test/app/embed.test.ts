@@ -4,7 +4,7 @@ import { mcpAuth } from '../../src/index.js'
 import { adaKey, callOf, modern, post, rpc } from '../support/service.js'
 import { secretA, secretB, a, b, ada, bob, bare, twice, bearer } from '../support/embedded.js'
 
-t.test('each registration takes its own credentials, and no other\'s', async t => {
+t.test('each registration accepts only its own credentials', async t => {
   const app = await twice(t)
   for (const [headers, url, status] of [
     [ada, '/a/mcp', 200],
@@ -26,7 +26,7 @@ t.test('each registration serves its own tools', async t => {
   t.match((await post(app, payload, { ...bob, ...headers }, '/b/mcp')).text, /"tool-b"/)
 })
 
-t.test('a caller has a budget of its own in each', async t => {
+t.test('a caller has a separate budget in each registration', async t => {
   const app = bare(t)
   await app.register(mcpAuth, { ...a, rateLimit: { max: 1 } })
   await app.register(mcpAuth, { ...b, apiKeys: [adaKey] })
@@ -35,7 +35,7 @@ t.test('a caller has a budget of its own in each', async t => {
   t.equal((await post(app, rpc('ping'), ada, '/b/mcp')).headers['x-ratelimit-remaining'], '49')
 })
 
-t.test('an address that is locked out of one is welcome at the other, and at the host\'s', async t => {
+t.test('an address locked in one registration is not locked in others', async t => {
   const app = await twice(t)
   for (let i = 0; i < 3; i++) await post(app, rpc('ping'), {}, '/a/mcp')
   t.equal((await post(app, rpc('ping'), ada, '/a/mcp')).status, 429)
@@ -44,14 +44,14 @@ t.test('an address that is locked out of one is welcome at the other, and at the
   t.equal((await app.inject('/unknown')).statusCode, 404)
 })
 
-t.test('a credential that one has just verified is none to the other', async t => {
+t.test('a credential verified by one registration is unknown to the other', async t => {
   const app = await twice(t)
   const carol = bearer(secretA)
   for (let i = 0; i < 3; i++) t.equal((await post(app, rpc('ping'), carol, '/a/mcp')).status, 200)
   t.equal((await post(app, rpc('ping'), carol, '/b/mcp')).status, 401)
 })
 
-t.test('a token that one mints is good there alone', async t => {
+t.test('a token minted by one registration is valid only there', async t => {
   const app = await twice(t)
   const { token } = (
     await post(app, callOf('generate-token', { userId: 'dan' }), bearer(secretA, 'admin'), '/a/mcp')
@@ -61,7 +61,7 @@ t.test('a token that one mints is good there alone', async t => {
   t.equal((await post(app, callOf('whoami'), dan, '/b/mcp')).status, 401)
 })
 
-t.test('calls at once reach the tools of their own registration', async t => {
+t.test('concurrent calls reach the tools of their own registration', async t => {
   const app = await twice(t)
   const calls = Array.from({ length: 40 }, (_, n) => n % 2 === 0 ? bob : bearer(secretB))
   const answers = await Promise.all([
@@ -74,7 +74,7 @@ t.test('calls at once reach the tools of their own registration', async t => {
   )
 })
 
-t.test('the host\'s routes get no header, no limit, no check and no shape of ours', async t => {
+t.test("the host's routes get no headers, limits, checks or error shapes of ours", async t => {
   const app = await twice(t)
   app.get('/fails', async () => { throw Object.assign(new Error('of the host'), { statusCode: 418 }) })
   for (let i = 0; i < 60; i++) await app.inject({ url: '/', headers: { 'x-api-key': 'nobody-s-key-at-all' } })
@@ -93,7 +93,7 @@ t.test('the host\'s routes get no header, no limit, no check and no shape of our
   )
 })
 
-t.test('the host\'s parsers stay its own, and ours read JSON alone', async t => {
+t.test('the host keeps its parsers, and the endpoint parses only JSON', async t => {
   const app = bare(t)
   app.addContentTypeParser('text/csv', { parseAs: 'string' }, async (_request: unknown, body: string) =>
     body.split(',')
@@ -114,7 +114,7 @@ t.test('the host\'s parsers stay its own, and ours read JSON alone', async t => 
   t.equal((await post(app, 'x,y', { ...ada, 'content-type': 'text/csv' }, '/a/mcp')).status, 415)
 })
 
-t.test('two endpoints of one scope tell clients of an identity provider each about itself', async t => {
+t.test('two endpoints in one scope have their own OAuth metadata', async t => {
   const app = bare(t)
   const common = { oauth: { issuer: 'https://id.example.com' }, publicUrl: 'https://mcp.example.com' }
   await app.register(mcpAuth, { ...common, path: '/one' })
@@ -127,7 +127,7 @@ t.test('two endpoints of one scope tell clients of an identity provider each abo
   }
 })
 
-t.test('on another version of Fastify, the error says what to install', async t => {
+t.test('mcpAuth on another version of Fastify says what to install', async t => {
   const old = Object.create(bare(t), { version: { value: '4.29.1' } })
   await t.rejects(Promise.resolve(mcpAuth(old, a)), {
     message: 'fastify-mcp-auth needs Fastify 5, and this app uses 4.29.1: run `npm install fastify@5`'

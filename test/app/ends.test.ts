@@ -8,14 +8,14 @@ const hang = defineTool({ name: 'hang', handler: async () => await new Promise<n
 /** Its own deadline is short, so that a slow machine does not end other calls, too. */
 const hangBriefly = defineTool({ ...hang, name: 'hang-briefly', deadlineMs: 50 })
 
-t.test('a call that would never end ends at the deadline', async t => {
+t.test('a call that never ends is ended at the deadline', async t => {
   const app = await service(t, { tools: [hang], env: { REQUEST_TIMEOUT_MS: '50' } })
   const { status, body } = await post(app, callOf('hang', {}, 'h'))
   t.equal(status, 200)
   t.match(body, { id: 'h', result: { isError: true, content: [{ text: /MCP_ERR_DEADLINE/ }] } })
 })
 
-t.test('a tool has a deadline of its own, and its signal says when it passed', async t => {
+t.test("a tool's own deadline applies and aborts its signal", async t => {
   let signal: AbortSignal | undefined
   const slow = defineTool({
     name: 'slow',
@@ -31,7 +31,7 @@ t.test('a tool has a deadline of its own, and its signal says when it passed', a
   t.equal((await post(app, callOf('whoami'))).status, 200)
 })
 
-t.test('in a batch a deadline ends one answer, not the others', async t => {
+t.test('a deadline in a batch ends only one answer', async t => {
   const app = await service(t, { tools: [hangBriefly] })
   const { status, body } = await post(app, [callOf('hang-briefly', {}, 1), rpc('ping', undefined, 2)])
   t.equal(status, 200)
@@ -39,7 +39,7 @@ t.test('in a batch a deadline ends one answer, not the others', async t => {
   t.same(body.find(({ id }: { id: unknown }) => id === 2).result, {})
 })
 
-t.test('a request and its own cancellation in one batch are answered', async t => {
+t.test('a request and its cancellation in one batch are both answered', async t => {
   const app = await service(t, { tools: [hangBriefly] })
   const { body } = await post(app, [
     callOf('hang-briefly', {}, 1),
@@ -54,7 +54,7 @@ for (const [what, speaks, batch] of [
   ['amid a stream', true, false],
   ['with a batch', false, true]
 ] as const) {
-  t.test(`a caller that disconnects ${what} frees what it held`, async t => {
+  t.test(`a caller that disconnects ${what} releases its resources`, async t => {
     const open = new Set<AbortSignal>()
     const wait = defineTool({
       name: 'wait',

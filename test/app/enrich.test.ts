@@ -54,7 +54,7 @@ async function principalOf (
 }
 
 t.test(
-  'enrich adds attributes, a role and scopes to callers of every kind, and hears the claims of tokens',
+  'enrich gets token claims, and adds attributes, a role and scopes',
   async t => {
     const issuerKey = await signingKey('ES256', 'ec')
     const fake = await fakeIssuer(t, issuerKey)
@@ -98,7 +98,7 @@ t.test(
   }
 )
 
-t.test('what enrich leaves out stays, and attributes are added to those that are there', async t => {
+t.test('enrich merges attributes and keeps fields that it leaves out', async t => {
   const { record, key } = newKey({ role: 'admin', scopes: ['a'], metadata: { tenant: 'acme', plan: 'free' } })
   const app = await host(t, {
     apiKeysFile: await keyFile(t, [record]),
@@ -116,7 +116,7 @@ t.test('what enrich leaves out stays, and attributes are added to those that are
   })
 })
 
-t.test('enrich may answer the principal with more on it, and its limit counts', async t => {
+t.test('enrich may return an extended principal with a limit', async t => {
   const app = await host(t, { enrich: principal => ({ ...principal, attributes: { seen: true }, rateLimitMax: 3 }) })
   const { headers, body } = await post(app, callOf('echo'), withKey)
   t.equal(headers['x-ratelimit-limit'], '3')
@@ -132,7 +132,7 @@ const faulty: Array<[string, object]> = [
   ['a text for scopes', { scopes: 'a' }]
 ]
 for (const [what, answer] of faulty) {
-  t.test(`enrich that answers ${what} is a fault`, async t => {
+  t.test(`enrich that returns ${what} is a fault`, async t => {
     const app = await host(t, { enrich: () => answer as Enrichment })
     t.match(await post(app, callOf('echo'), withKey), {
       status: 500,
@@ -150,7 +150,7 @@ for (const [what, enrich] of [
   ],
   ['never answers', async () => await new Promise<never>(() => {})]
 ] as const) {
-  t.test(`enrich that ${what} is a 503 that charges nobody`, async t => {
+  t.test(`enrich that ${what} is a 503 that charges no limit`, async t => {
     const app = await host(t, { enrich, verifyKeyTimeoutMs: 30, preauthLimit: { max: 1, windowMs: 60_000 } })
     for (let i = 0; i < 3; i++) {
       t.match(await post(app, callOf('echo'), withKey), {
@@ -161,14 +161,14 @@ for (const [what, enrich] of [
   })
 }
 
-t.test('enrich is not asked about a credential that is not good', async t => {
+t.test('enrich is not called for an invalid credential', async t => {
   let asked = 0
   const app = await host(t, { enrich: () => { asked += 1; return {} } })
   await post(app, callOf('echo'), { 'x-api-key': 'no-key-of-anybody' })
   t.equal(asked, 0)
 })
 
-t.test('an end that enrich gives counts where it is the earlier one', async t => {
+t.test('an expiry from enrich applies only if it is earlier', async t => {
   const app = await host(t, { enrich: () => ({ expiresAt: Date.now() - 1 }) })
   t.equal((await post(app, callOf('echo'), withKey)).status, 401)
   const later = await host(t, { enrich: () => ({ expiresAt: Date.now() + 1e9 }) })
@@ -176,7 +176,7 @@ t.test('an end that enrich gives counts where it is the earlier one', async t =>
   t.match(await principalOf(later, bearer({ exp })), { expiresAt: exp * 1000 })
 })
 
-t.test('JWT_PRINCIPAL_CLAIMS puts the claims of both kinds of token on attributes, by name or path', async t => {
+t.test('JWT_PRINCIPAL_CLAIMS copies claims of both kinds of token to attributes', async t => {
   const app = await service(t, { env: { JWT_PRINCIPAL_CLAIMS: 'tenant,realm_access.team,missing' }, tools: [echo] })
   t.same(
     (await principalOf(app, bearer({ tenant: ['a', 'b'], realm_access: { team: 7 }, other: 1 }))).attributes,
@@ -207,7 +207,7 @@ const roles: Array<[unknown, string, string[]]> = [
   [['the boss'], 'user', ['users']]
 ]
 for (const [claim, role, tools] of roles) {
-  t.test(`a provider's claim of roles ${JSON.stringify(claim)} makes a caller of role ${role}`, async t => {
+  t.test(`a roles claim of ${JSON.stringify(claim)} from the provider gives the role ${role}`, async t => {
     const issuerKey = await signingKey('ES256', 'ec')
     const fake = await fakeIssuer(t, issuerKey)
     const item = (name: string, role: string) => defineTool({ name, access: { roles: [role] }, handler: () => name })
@@ -232,7 +232,7 @@ for (const [what, change] of [
   ['widens a copy of request.principal', (principal: Principal) => ({ ...principal, role: 'admin', scopes: ['*'] })],
   ['makes a principal anew', ({ id }: Principal) => ({ id, role: 'user', scopes: [], method: 'api-key' })]
 ] as Array<[string, (principal: Principal) => Principal]>) {
-  t.test(`a hook that ${what} keeps revocation, limits and streams right`, async t => {
+  t.test(`a hook that ${what} keeps revocation, limits and streams correct`, async t => {
     const { record, key } = newKey({ owner: 'bob' })
     const path = await keyFile(t, [record])
     let talking = 0
@@ -266,7 +266,7 @@ for (const [what, change] of [
   })
 }
 
-t.test('a copy of what a token proved falls with its revocation', async t => {
+t.test("a copy of a token's principal ends with the revocation of the token", async t => {
   let talking = 0
   const talk = defineTool({
     name: 'talk',

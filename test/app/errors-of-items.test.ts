@@ -20,7 +20,7 @@ const broken = {
 }
 
 for (const [era, call] of eras) {
-  t.test(`a tool says something to its caller on purpose (${era})`, async t => {
+  t.test(`a PublicToolError reaches the caller (${era})`, async t => {
     const app = await service(t, {
       tools: [
         fails('sorry', () => {
@@ -34,7 +34,7 @@ for (const [era, call] of eras) {
     t.notMatch(text, secret)
   })
 
-  t.test(`a refusal from inside a tool is a result that a model can read (${era})`, async t => {
+  t.test(`a refusal inside a tool is a readable result (${era})`, async t => {
     const app = await service(t, {
       tools: [
         fails('busy', () => {
@@ -99,7 +99,7 @@ for (const messages of [
   [{ role: 'user', content: 'x' }],
   [{ role: 'system', content: { type: 'text', text: 'x' } }]
 ]) {
-  t.test(`a prompt of ${JSON.stringify(messages)} is a fault`, async t => {
+  t.test(`a prompt that returns ${JSON.stringify(messages)} is a fault`, async t => {
     const app = await service(t, {
       prompts: [definePrompt({ name: 'odd', handler: () => ({ messages }) as never })]
     })
@@ -109,7 +109,7 @@ for (const messages of [
   })
 }
 
-t.test('a resource whose error is called like what every object has is a fault with its cause in the log', async t => {
+t.test('a resource error whose code is an object member is a fault with a logged cause', async t => {
   for (const code of ['constructor', '__proto__', 'toString']) {
     const sink = logSink()
     const read = (): never => { throw Object.assign(new Error(secret), { code }) }

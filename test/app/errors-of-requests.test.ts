@@ -59,10 +59,10 @@ async function refuse (t: Test, [, request, status, code]: typeof refused[number
 }
 
 for (const row of refused) {
-  t.test(`${row[0]} is refused with ${row[2]} in the one shape`, async t => { await refuse(t, row) })
+  t.test(`${row[0]} is refused with ${row[2]} in the common shape`, async t => { await refuse(t, row) })
 }
 
-t.test('a challenge comes with every 401, and tells none from another', async t => {
+t.test('every 401 has the same challenge', async t => {
   const app = await service(t)
   const bad = [
     { 'x-api-key': 'nobody-s-key-at-all' },
@@ -82,7 +82,7 @@ t.test('a challenge comes with every 401, and tells none from another', async t 
   t.equal(none.headers['www-authenticate'], 'Bearer realm="mcp"')
 })
 
-t.test('the id is echoed where it could be read, and left out where not', async t => {
+t.test('an error echoes the id if it could be read, and omits it otherwise', async t => {
   const app = await service(t)
   t.equal((await post(app, { jsonrpc: '1.0', id: 'mine', method: 'x' })).body.id, 'mine')
   for (const id of [null, {}, [], true]) t.notOk('id' in (await post(app, { jsonrpc: '2.0', id, method: 'ping' })).body)

@@ -64,7 +64,7 @@ const thrown: Array<[string, () => unknown]> = [
 
 for (const [what, make] of thrown) {
   for (const [era, call] of eras) {
-    t.test(`${what}, thrown by a tool, says nothing but that it failed (${era})`, async t => {
+    t.test(`${what} thrown by a tool is masked (${era})`, async t => {
       const sink = logSink()
       const app = await service(t, { tools: [fails('fail', () => { throw make() })], logStream: sink })
       const { status, text, body } = await call(app, 'fail')
@@ -78,14 +78,14 @@ for (const [what, make] of thrown) {
   }
 }
 
-t.test('a tool that throws at once, not later, is masked as well', async t => {
+t.test('a tool that throws synchronously is masked as well', async t => {
   const app = await service(t, { tools: [defineTool({ name: 'fail', handler: () => { throw new Error(secret) } })] })
   const { text, body } = await post(app, callOf('fail'))
   t.equal(body.result.isError, true)
   t.notMatch(text, secret)
 })
 
-t.test('the cause stands in the log under the id that the caller was given', async t => {
+t.test('the log has the cause with the request id that the caller got', async t => {
   const sink = logSink()
   const app = await service(t, {
     tools: [
@@ -134,7 +134,7 @@ const returned: Array<[string, () => unknown]> = [
 
 for (const [what, make] of returned) {
   for (const [era, call] of eras) {
-    t.test(`${what}, returned by a tool, is its fault and shows nothing (${era})`, async t => {
+    t.test(`${what} returned by a tool is a masked fault (${era})`, async t => {
       const app = await service(t, { tools: [fails('odd', make), fails('fine', () => 'done')] })
       const { text, body } = await call(app, 'odd')
       t.notMatch(text, secret)
@@ -145,7 +145,7 @@ for (const [what, make] of returned) {
   }
 }
 
-t.test('a text in place of a result that has a schema is a fault: clients would throw', async t => {
+t.test('a text result of a tool with an output schema is a fault', async t => {
   // @ts-expect-error: a tool with an output schema returns a result
   const typed = defineTool({ name: 'typed', output: z.object({ n: z.number() }), handler: () => 'text' })
   const raw = defineTool({ name: 'raw', output: { type: 'object' }, handler: () => 'text' })
@@ -163,7 +163,7 @@ t.test('a text in place of a result that has a schema is a fault: clients would 
   )
 })
 
-t.test('a result that its own schema does not allow is a fault', async t => {
+t.test('a result that does not match the output schema is a fault', async t => {
   const broken = defineTool({
     name: 'broken',
     output: z.object({ n: z.number() }),

@@ -16,7 +16,7 @@ async function shop (t: Test) {
   return { app, ada, bob }
 }
 
-t.test('its routes ask for a session or a token, as before', async t => {
+t.test('existing routes still require a session or a token', async t => {
   const { app } = await shop(t)
   t.equal((await app.inject('/orders/1')).statusCode, 401)
   t.equal((await app.inject({ url: '/orders/1', headers: { 'x-api-key': adaKey } })).statusCode, 401)
@@ -31,7 +31,7 @@ t.test('its routes ask for a session or a token, as before', async t => {
   t.match((await app.inject({ url: '/orders/1', headers })).json(), { customer: 'ada', item: 'tea', count: 1 })
 })
 
-t.test('two of its routes are tools, in the name of who calls them', async t => {
+t.test('two routes are tools that act on behalf of the caller', async t => {
   const { ada, bob } = await shop(t)
   t.same((await ada.listTools()).map(({ name }) => name).sort(), ['get-order', 'place-order', 'whoami'])
   t.match(await ada.callTool('place-order', { item: 'tea', count: 2 }), {
@@ -42,7 +42,7 @@ t.test('two of its routes are tools, in the name of who calls them', async t => 
   t.match(await ada.callTool('place-order', { item: 'tea', count: 1000 }), { isError: true, text: /count/ })
 })
 
-t.test('the endpoint takes the keys of the app, and neither its sessions nor its tokens', async t => {
+t.test("the endpoint accepts the app's keys, but not its sessions or tokens", async t => {
   const { app } = await shop(t)
   await t.rejects(createTestClient(app).listTools(), { name: 'TestClientError', status: 401 })
   const token = app.jwt.sign({ sub: 'ada' })

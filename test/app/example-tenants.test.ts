@@ -25,7 +25,7 @@ async function tenants (t: Test) {
   return { ...built, db, path, keyOf }
 }
 
-t.test('keys are looked up in the database, which holds none of them', async t => {
+t.test('keys are looked up in the database, which stores only digests', async t => {
   const { app, keyOf, path } = await tenants(t)
   const { key } = keyOf('ada', 'acme')
   t.match(await createTestClient(app, { key }).callTool('whoami'), {
@@ -38,7 +38,7 @@ t.test('keys are looked up in the database, which holds none of them', async t =
   t.notOk(readFileSync(path).includes(key))
 })
 
-t.test('each tenant has its own notes, and only auditors see how many tenants there are', async t => {
+t.test('each tenant has its own notes, and only auditors can count tenants', async t => {
   const { app, keyOf } = await tenants(t)
   const [acme, other, auditor] = [
     keyOf('ada', 'acme'),
@@ -59,7 +59,7 @@ t.test('each tenant has its own notes, and only auditors see how many tenants th
   )
 })
 
-t.test('a key that is revoked in the database ends its stream, and no other', async t => {
+t.test('a key revoked in the database ends its stream, and no other', async t => {
   const { app, keyOf, revokeKey } = await tenants(t)
   const [ada, bob] = [keyOf('ada', 'acme'), keyOf('bob', 'acme')]
   const url = await listening(app)

@@ -8,7 +8,7 @@ import { clients } from '../support/clients.js'
 import { adaKey, callOf, listening, post, rpc, service, withKey, withToken } from '../support/service.js'
 import { secret } from '../support/tokens.js'
 
-t.test('the client connects in the latest revision, lists, and learns who it is', async t => {
+t.test('the client uses the latest revision, lists tools and calls whoami', async t => {
   const app = await service(t)
   const url = await listening(app)
   t.match(await visit(`${url}/mcp`, withKey), {
@@ -20,7 +20,7 @@ t.test('the client connects in the latest revision, lists, and learns who it is'
   await t.rejects(visit(`${url}/mcp`, {}))
 })
 
-t.test('one\'s own tool, resource and prompt are served, the tool with a question', async t => {
+t.test('the example tool, resource and prompt are served, with a question', async t => {
   const app = await service(t, { tools: [order], resources: [shelf], prompts: [recipe], sessions: true })
   const url = await listening(app)
   for (const [, , connect] of clients) {
@@ -37,7 +37,7 @@ t.test('one\'s own tool, resource and prompt are served, the tool with a questio
     t.equal(isError, false)
     t.match(JSON.parse(text), { fruit: 'apple' })
     t.same(asked, ['Order 2 × apple?'])
-    t.match(await client.call('order', { fruit: 'pear' }), { isError: true, text: 'There are not enough: pear' })
+    t.match(await client.call('order', { fruit: 'pear' }), { isError: true, text: 'Not enough in stock: pear' })
     t.equal(await client.read('shelf://apple'), `${String(JSON.parse(text).left)} of apple`)
     t.equal(await client.prompt('recipe', { fruit: 'pear' }), 'Find a cake with pear.')
     t.same(await client.complete('recipe', { name: 'fruit', value: 'p' }), ['pear'])
@@ -45,12 +45,12 @@ t.test('one\'s own tool, resource and prompt are served, the tool with a questio
   }
 })
 
-t.test('tools of your own take forty lines at most', async t => {
+t.test('the own-tools example has at most forty lines', async t => {
   const lines = readFileSync(new URL('../../examples/own-tools.ts', import.meta.url), 'utf8').trimEnd().split('\n')
   t.ok(lines.length <= 40, `${lines.length} lines`)
 })
 
-t.test('in an app of one\'s own, its routes stay public and each part asks for its own credential', async t => {
+t.test('the embed example keeps its routes public and credentials separate', async t => {
   const app = await buildShop({ partnerKeys: [adaKey], staffSecret: secret })
   t.teardown(() => app.close())
   t.same((await app.inject('/')).json(), { fruits: ['apple', 'pear'] })
@@ -63,7 +63,7 @@ t.test('in an app of one\'s own, its routes stay public and each part asks for i
   t.equal((await post(app, price, withKey, '/staff/mcp')).status, 401)
 })
 
-t.test('in an app of one\'s own, rights and limits are those of each part', async t => {
+t.test('the embed example applies the rights and limits of each part', async t => {
   const app = await buildShop({ partnerKeys: [adaKey], staffSecret: secret })
   t.teardown(() => app.close())
   t.notMatch((await post(app, rpc('tools/list'), withToken('sam'), '/staff/mcp')).text, /reprice/)

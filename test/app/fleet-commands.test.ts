@@ -47,7 +47,7 @@ t.test('commands on a fleet', { skip: withoutRedis }, async (t) => {
   const statusAt = async (app: FastifyInstance, headers: Record<string, string>): Promise<number> =>
     (await post(app, callOf('whoami'), headers)).status
 
-  t.test('keys create makes a key that every server accepts, and keys revoke ends it everywhere', async (t) => {
+  t.test('keys create and keys revoke take effect on every server', async (t) => {
     const { code, stdout, stderr } = await run('keys', 'create', '--name', 'laptop', '--owner', 'ada')
     t.equal(code, 0)
     t.match(stderr, /Redis \(REDIS_URL\) stores only a digest/)
@@ -58,7 +58,7 @@ t.test('commands on a fleet', { skip: withoutRedis }, async (t) => {
     t.same([await becomes(401, () => statusAt(a, key)), await becomes(401, () => statusAt(b, key))], [401, 401])
   })
 
-  t.test('twenty keys that are created at once are all there', async (t) => {
+  t.test('twenty concurrent keys create calls are all stored', async (t) => {
     const before = JSON.parse((await run('keys', 'list', '--json')).stdout).length
     const codes = await Promise.all(
       Array.from({ length: 20 }, async (_, n) => (await run('keys', 'create', '--name', `n${n}`)).code)
@@ -67,7 +67,7 @@ t.test('commands on a fleet', { skip: withoutRedis }, async (t) => {
     t.equal(JSON.parse((await run('keys', 'list', '--json')).stdout).length, before + 20)
   })
 
-  t.test('keys import --from-file takes the keys of a file over, once', async (t) => {
+  t.test('keys import --from-file imports the keys of a file, once', async (t) => {
     const { record, key } = newKey({ name: 'from a file' })
     writeFileSync(join(directory, 'keys.json'), formatKeyFile([record]))
     t.equal((await run('keys', 'import', '--from-file', join(directory, 'keys.json'))).code, 0)
@@ -78,7 +78,7 @@ t.test('commands on a fleet', { skip: withoutRedis }, async (t) => {
     })
   })
 
-  t.test('the last known keys stay in force while Redis is away, and are put back where it was emptied', async (t) => {
+  t.test('keys stay valid while Redis is down, and are restored to an empty Redis', async (t) => {
     const { stdout } = await run('keys', 'create', '--name', 'stays')
     const key = { 'x-api-key': stdout.trim() }
     t.equal(await becomes(200, () => statusAt(a, key)), 200)
@@ -90,7 +90,7 @@ t.test('commands on a fleet', { skip: withoutRedis }, async (t) => {
     t.match((await run('keys', 'list')).stdout, 'stays')
   })
 
-  t.test('tokens revoke ends a token on every server, without a directory at hand', async (t) => {
+  t.test('tokens revoke ends a token on every server without a state directory', async (t) => {
     const token = { authorization: `Bearer ${forgeClaims({ sub: 'ada', jti: 'of-the-command', exp: inSeconds(600) })}` }
     t.same([await statusAt(a, token), await statusAt(b, token)], [200, 200])
     const { code, stderr } = await run('tokens', 'revoke', 'of-the-command', '--force')
@@ -99,7 +99,7 @@ t.test('commands on a fleet', { skip: withoutRedis }, async (t) => {
     t.same([await becomes(401, () => statusAt(a, token)), await becomes(401, () => statusAt(b, token))], [401, 401])
   })
 
-  t.test('token puts what it mints on record for every server', async (t) => {
+  t.test('token records the new token for every server', async (t) => {
     const { code, stdout, stderr } = await run('token', '--user', 'bob')
     t.same({ code, stderr }, { code: 0, stderr: '' })
     t.match(stdout, /^eyJ/)
@@ -107,7 +107,7 @@ t.test('commands on a fleet', { skip: withoutRedis }, async (t) => {
     await until(async () => (await list()).includes('bob'))
   })
 
-  t.test('unlock lets an address try again on every server', async (t) => {
+  t.test('unlock clears an address on every server', async (t) => {
     const from = async (app: FastifyInstance): Promise<number> =>
       (
         await app.inject({
@@ -122,7 +122,7 @@ t.test('commands on a fleet', { skip: withoutRedis }, async (t) => {
     t.equal(await becomes(401, () => from(b)), 401)
   })
 
-  t.test('a command says so where Redis cannot be reached', async (t) => {
+  t.test('a command reports that Redis cannot be reached', async (t) => {
     const away = { ...env, REDIS_URL: `redis://127.0.0.1:${await freePort()}` }
     t.match(await say(['tokens', 'list'], directory, away), {
       code: 1,

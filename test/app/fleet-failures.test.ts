@@ -26,14 +26,14 @@ function told (lines: Service['lines'], pattern: RegExp): Service['lines'] {
   return lines.filter(({ msg }) => typeof msg === 'string' && pattern.test(msg))
 }
 
-t.test('a server whose Redis is away', { skip: withoutRedis }, async (t) => {
-  t.test('does not start with REDIS_START=wait, and says what to check', async (t) => {
+t.test('a server whose Redis is down', { skip: withoutRedis }, async (t) => {
+  t.test('REDIS_START=wait stops the start and says what to check', async (t) => {
     await t.rejects(service(t, `redis://127.0.0.1:${await freePort()}`), {
       message: /^Redis cannot be reached \(ECONNREFUSED\): check REDIS_URL/
     })
   })
 
-  t.test('starts with REDIS_START=degraded, serves, and is shared once Redis is there', async (t) => {
+  t.test('REDIS_START=degraded starts, serves, and connects once Redis is up', async (t) => {
     const redis = await redisServer(t)
     await redis.kill()
     const { app, lines } = await service(t, redis.url, { REDIS_START: 'degraded' })
@@ -47,7 +47,7 @@ t.test('a server whose Redis is away', { skip: withoutRedis }, async (t) => {
     t.same((await app.inject('/ready')).json(), { status: 'ready', reasons: [] })
   })
 
-  t.test('logs one line when it begins and one when it ends, with the count of answers by policy', async (t) => {
+  t.test('an outage logs one line at its start and one at its end, with counts', async (t) => {
     const redis = await redisServer(t)
     const { app, lines } = await service(t, redis.url)
     t.equal((await post(app, callOf('whoami'))).status, 200)
@@ -62,7 +62,7 @@ t.test('a server whose Redis is away', { skip: withoutRedis }, async (t) => {
   })
 
   t.test(
-    'refuses a revocation that it cannot share with 503 in the result, keeps it, and shares it later',
+    'a revocation that cannot be shared gives 503, and is shared later',
     async t => {
       const redis = await redisServer(t)
       const [{ app, lines }, other] = [await service(t, redis.url), await service(t, redis.url)]
@@ -83,7 +83,7 @@ t.test('a server whose Redis is away', { skip: withoutRedis }, async (t) => {
     }
   )
 
-  t.test('serves nobody with REDIS_DOWN_REVOCATIONS=refuse', async (t) => {
+  t.test('REDIS_DOWN_REVOCATIONS=refuse refuses every caller', async (t) => {
     const redis = await redisServer(t)
     const { app, lines } = await service(t, redis.url, { REDIS_DOWN_REVOCATIONS: 'refuse' })
     t.equal((await post(app, callOf('whoami'))).status, 200)
@@ -101,7 +101,7 @@ t.test('a server whose Redis is away', { skip: withoutRedis }, async (t) => {
     t.equal((await post(app, callOf('whoami'))).status, 200)
   })
 
-  t.test('I12: neither a password nor an argument reaches the log', async (t) => {
+  t.test('I12: no password or argument reaches the log', async (t) => {
     const password = secretOfTests('password-of-redis-in-the-tests')
     const redis = await redisServer(t, ['--requirepass', 'another'])
     const { app, lines } = await service(t, `redis://:${password}@127.0.0.1:${redis.port}`, {
@@ -113,7 +113,7 @@ t.test('a server whose Redis is away', { skip: withoutRedis }, async (t) => {
     t.notMatch(JSON.stringify(lines), password)
   })
 
-  t.test('works as a Redis user with the permissions in docs/scaling.md, and needs no others', async (t) => {
+  t.test('the permissions in docs/scaling.md are sufficient and necessary', async (t) => {
     const redis = await redisServer(t)
     const [user = ''] = /ACL SETUSER .+/.exec(readFileSync(new URL('../../docs/scaling.md', import.meta.url), 'utf8')) ?? []
     await ask(redis.port, user)
@@ -135,7 +135,7 @@ t.test('a server whose Redis is away', { skip: withoutRedis }, async (t) => {
     t.same(told(lines, /^Redis cannot/), [])
   })
 
-  t.test('warns of an eviction policy', async (t) => {
+  t.test('an eviction policy logs a warning', async (t) => {
     const redis = await redisServer(t, ['--maxmemory-policy', 'allkeys-lru'])
     const { lines } = await service(t, redis.url)
     await until(() => told(lines, /noeviction/).length === 1)

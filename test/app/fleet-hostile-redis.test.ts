@@ -99,14 +99,14 @@ const topics = [
   'session-listens', 'session-answer', 'session-follow', 'session-event', '__proto__', 'constructor'
 ]
 
-t.test('a Redis that holds hostile values', { skip: withoutRedis, timeout: 120_000 }, async t => {
+t.test('a Redis with hostile values', { skip: withoutRedis, timeout: 120_000 }, async t => {
   const quote = (text: string): string => `'${text.replaceAll('\\', '').replaceAll("'", '')}'`
   const isUnhurt = async (t: Test, apps: readonly FastifyInstance[]): Promise<void> => {
     for (const app of apps) t.equal((await post(app, callOf('whoami'), withToken('ada'))).status, 200)
     t.equal(Reflect.get({}, 'polluted'), undefined)
   }
 
-  t.test('news and letters of any content disturb nobody', async t => {
+  t.test('news and messages with arbitrary content are ignored', async t => {
     const redis = await redisServer(t)
     const [a, b] = [await service(t, redis), await service(t, redis)]
     const session = await openSession(a.app)
@@ -129,7 +129,7 @@ t.test('a Redis that holds hostile values', { skip: withoutRedis, timeout: 120_0
     t.notMatch(b.said().slice(before), /"level":[56]0/)
   })
 
-  t.test('values of any content under each key disturb no other caller, and pollute nothing', async t => {
+  t.test('arbitrary values under any key affect no other caller', async t => {
     const redis = await redisServer(t)
     const [a, b] = [await service(t, redis), await service(t, redis)]
     const session = await openSession(a.app)
@@ -153,7 +153,7 @@ t.test('a Redis that holds hostile values', { skip: withoutRedis, timeout: 120_0
   })
 })
 
-t.test('who reads Redis, or sees its commands, finds no key, token or link', { skip: withoutRedis }, async t => {
+t.test('Redis and its commands contain no key, token or link', { skip: withoutRedis }, async t => {
   const redis = await redisServer(t)
   const { app } = await service(t, redis, {
     TOKEN_DELIVERY: 'link', PUBLIC_URL: 'https://mcp.example.com', ALLOWED_HOSTS: 'localhost', API_KEYS_IN: 'redis'

@@ -57,7 +57,7 @@ async function status ({ app }: Instance): Promise<number> {
 }
 
 t.test('endpoint.forget in a fleet', { skip: withoutRedis }, async t => {
-  t.test('refuses the key on the other instances, and ends its calls there', async t => {
+  t.test('endpoint.forget refuses the key on other instances and ends its calls', async t => {
     const redis = await redisServer(t)
     const database = { isGood: true }
     const [a, b, c] = [
@@ -81,7 +81,7 @@ t.test('endpoint.forget in a fleet', { skip: withoutRedis }, async t => {
     t.same([a, b, c].map(one => one.asked()), asked, 'it is remembered again, and not forgotten twice')
   })
 
-  t.test('is told to the others once an unreachable Redis is back', async t => {
+  t.test('endpoint.forget reaches other instances once Redis is back', async t => {
     const redis = await redisServer(t)
     const database = { isGood: true }
     const [a, b] = [await instance(t, redis.url, database), await instance(t, redis.url, database)]

@@ -18,7 +18,7 @@ const settings = {
   REDIS_TIMEOUT_MS: String(patientMs)
 }
 
-t.test('a Redis that cannot be used', { skip: withoutRedis, timeout: 120_000 }, async t => {
+t.test('an unusable Redis', { skip: withoutRedis, timeout: 120_000 }, async t => {
   const redis = await redisServer(t)
   const replica = await redisServer(t, ['--replicaof', '127.0.0.1', String(redis.port)])
   const secret = secretOfTests('password-of-redis-in-the-doctor-tests')
@@ -26,7 +26,7 @@ t.test('a Redis that cannot be used', { skip: withoutRedis, timeout: 120_000 }, 
   await ask(redis.port, 'ACL SETUSER low on >low +ping +info +hello +client')
   await says(replica.port, 'INFO replication', /master_link_status:up/)
 
-  t.test('the doctor names the fault and the fix, and nothing of the URL', async t => {
+  t.test('doctor names the problem and the fix without revealing the URL', async t => {
     const wrong = secretOfTests('wrong-password-in-the-doctor-tests')
     const host = `127.0.0.1:${redis.port}`
     const cases = [
@@ -54,7 +54,7 @@ t.test('a Redis that cannot be used', { skip: withoutRedis, timeout: 120_000 }, 
     await ask(replica.port, 'CONFIG SET replica-read-only yes')
   })
 
-  t.test('a server on a read-only replica does not start, or starts degraded, and says what to do', async t => {
+  t.test('a read-only replica stops or degrades the start, with advice', async t => {
     const env = { ...settings, REDIS_URL: replica.url }
     const directory = t.testdir({ waiting: {}, degraded: {} })
     const waiting = start(t, process.execPath, [...viaTsx, 'start'], { cwd: join(directory, 'waiting'), env })
@@ -85,7 +85,7 @@ t.test('rediss:// with a real TLS server', { skip: withoutRedis, timeout: 120_00
   const [good, other] = [await serve('IP:127.0.0.1'), await serve('DNS:redis.example')]
   const trusting = { ...settings, NODE_EXTRA_CA_CERTS: authority.root }
 
-  t.test('connects to a certificate of an authority in NODE_EXTRA_CA_CERTS', async t => {
+  t.test('rediss:// accepts a certificate of NODE_EXTRA_CA_CERTS', async t => {
     const { url } = start(t, process.execPath, [...viaTsx, 'start'], {
       cwd: t.testdir({}), env: { ...trusting, REDIS_URL: good.url }
     })
@@ -94,7 +94,7 @@ t.test('rediss:// with a real TLS server', { skip: withoutRedis, timeout: 120_00
     t.equal((await ask(good.plain, 'CLIENT LIST')).match(/name=fastify-mcp-auth/g)?.length, 2)
   })
 
-  t.test('refuses a certificate that is not trusted, and a port without TLS, and says what to do', async t => {
+  t.test('rediss:// refuses an untrusted certificate and a port without TLS', async t => {
     const directory = t.testdir({})
     await Promise.all(([
       [settings, good.url, /certificate of Redis is not trusted \([A-Z_]+\).*NODE_EXTRA_CA_CERTS=/s],

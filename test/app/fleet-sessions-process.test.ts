@@ -22,7 +22,7 @@ async function statusAfterOutage (url: string, session: Record<string, string>):
 
 t.test('I8: sessions when an instance or Redis fails', { skip: withoutRedis, timeout: 240_000 }, async t => {
   t.test(
-    'a session outlives the kill of the instance that opened it, and what that said is resumed elsewhere',
+    'a session survives the kill of its instance and resumes elsewhere',
     async t => {
       const redis = await redisServer(t)
       const [a, b] = await two(t, redis)
@@ -68,7 +68,7 @@ t.test('I8: sessions when an instance or Redis fails', { skip: withoutRedis, tim
     }
   )
 
-  t.test('while Redis is dead sessions are answered 503 with Retry-After, and go on when it is back', async t => {
+  t.test('sessions get 503 while Redis is down, and continue afterwards', async t => {
     const redis = await redisServer(t)
     const [a, b] = await two(t, redis, { REDIS_TIMEOUT_MS: '8000' })
     const session = await openSessionAt(a.at)
@@ -103,7 +103,7 @@ t.test('I8: sessions when an instance or Redis fails', { skip: withoutRedis, tim
     t.equal(rest.messages().length, 301, 'what was said meanwhile was written afterwards')
   })
 
-  t.test('where Redis comes back empty a session is 404, its calls end, and a new one can be opened', async t => {
+  t.test('an emptied Redis ends sessions with 404 and stops their calls', async t => {
     const redis = await redisServer(t)
     const [a, b] = await two(t, redis, { REDIS_TIMEOUT_MS: '8000' })
     const session = await openSessionAt(a.at)

@@ -41,7 +41,7 @@ function complete (reading: Reading): { events: ReturnType<typeof eventsOf>, las
   return { events: eventsOf(whole), lastId: [...whole.matchAll(/^id: (\S+)$/gm)].at(-1)?.[1] }
 }
 
-t.test('I8: sessions of a fleet, whatever happens at once', { skip: withoutRedis, timeout: 240_000 }, async t => {
+t.test('I8: sessions under concurrent operations', { skip: withoutRedis, timeout: 240_000 }, async t => {
   const redis = await redisServer(t)
   const fleet = await sessionFleet(t, redis, 3, 'I8:', {
     tools: [count, ask, waiting().tool],

@@ -25,7 +25,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     return { a, b, c }
   }
 
-  t.test('a session opened on A is used on B, and a foreign one is the same 404 everywhere', async t => {
+  t.test('a session of A works on B, and is a 404 for others everywhere', async t => {
     const { a, b, c } = await three(t, 'used:')
     const session = await openSession(a.app)
     t.match((await post(b.app, callOf('whoami'), session)).body, { result: { structuredContent: { role: 'user' } } })
@@ -36,7 +36,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.equal((await post(c.app, rpc('ping'), session)).status, 200)
   })
 
-  t.test('level and subscriptions set on B count on A at once, also for calls and streams that are open', async t => {
+  t.test('the log level and subscriptions set on B apply on A at once', async t => {
     const talk = { goOn: (): void => {} }
     const tool = defineTool({
       name: 'talk',
@@ -66,7 +66,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.same((await post(c.app, callOf('count', { to: 1 }), session)).body.result.content[0].text, 'counted to 1')
   })
 
-  t.test('a GET stream on A hears of changes on B while calls run on B', async t => {
+  t.test('a GET stream on A gets changes from B during calls on B', async t => {
     const { a, b } = await three(t, 'changes:')
     const session = await openSession(a.app)
     const standing = await listen(a.url, session)
@@ -78,7 +78,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.match(call.messages().at(-1), { id: 7, result: { content: [{ text: 'counted to 20' }] } })
   })
 
-  t.test('news of a tool for admins reaches no other caller\'s stream on another instance', async t => {
+  t.test("changes of an admin tool are not sent to other callers' streams", async t => {
     const { a, b } = await three(t, 'rights:')
     const session = await openSession(a.app)
     const standing = await listen(a.url, session)
@@ -92,7 +92,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.equal(standing.messages().filter(({ method }) => method === 'notifications/tools/list_changed').length, 1)
   })
 
-  t.test('a tool that all instances get at the same time is told once, and is on the list then', async t => {
+  t.test('a tool added on all instances at once is announced once', async t => {
     const { a, b, c } = await three(t, 'merged:')
     const session = await openSession(a.app)
     const standing = await listen(a.url, session)
@@ -106,7 +106,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     ])
   })
 
-  t.test('a second GET on B ends the one on A', async t => {
+  t.test('a second GET on B ends the GET on A', async t => {
     const { a, b } = await three(t, 'second:')
     const session = await openSession(a.app)
     const first = await listen(a.url, session)
@@ -117,7 +117,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.same(first.messages(), [])
   })
 
-  t.test('of GETs at the same time on A, B and C one stays', async t => {
+  t.test('one of several concurrent GETs on A, B and C remains', async t => {
     const { a, b, c } = await three(t, 'at-once:')
     for (let round = 0; round < 5; round++) {
       const session = await openSession(a.app)
@@ -132,7 +132,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     }
   })
 
-  t.test('a GET on C resumes the standing stream of A, with what was missed and nothing twice', async t => {
+  t.test('a GET on C resumes the stream of A without gaps or repeats', async t => {
     const { a, b, c } = await three(t, 'standing:')
     const session = await openSession(a.app)
     await post(b.app, rpc('resources/subscribe', { uri: 'test://note' }), session)
@@ -149,7 +149,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.equal(second.messages().length, 3)
   })
 
-  t.test('a question of B is answered at C, by its own caller alone', async t => {
+  t.test('a question of B is answered at C, only by its own caller', async t => {
     const { a, b, c } = await three(t, 'asked:')
     const session = await openSession(a.app, { capabilities: { elicitation: {} } })
     const call = await begin(b.url, callOf('ask', {}, 7), session)
@@ -171,7 +171,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.match(call.messages().at(-1), { id: 7, result: { content: [{ text: / accept Ada$/ }] } })
   })
 
-  t.test('an answer with fewer rights than the call has changes nothing, wherever it comes in', async t => {
+  t.test('an answer with fewer rights than the call is refused on every instance', async t => {
     const { a, b, c } = await three(t, 'fewer:')
     const [admin, user] = [withToken('ada', 'admin'), withToken('ada')]
     const session = await openSession(a.app, { credential: admin, capabilities: { elicitation: {} } })
@@ -194,7 +194,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.match(call.messages().at(-1), { id: 7, result: { content: [{ text: / accept Ada$/ }] } })
   })
 
-  t.test('a call of B is cancelled at A', async t => {
+  t.test('a call on B is cancelled at A', async t => {
     const { tool, aborted } = waiting()
     const { a, b } = await three(t, 'cancel:', { tools: [tool] })
     const session = await openSession(a.app)
@@ -215,7 +215,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.equal(call.messages().length, 1, 'no answer to what was cancelled')
   })
 
-  t.test('DELETE on C ends the GET on A and the call on B, and is 404 everywhere', async t => {
+  t.test('DELETE on C ends the GET on A and the call on B', async t => {
     const { tool } = waiting()
     const { a, b, c } = await three(t, 'delete:', { tools: [tool] })
     const session = await openSession(a.app)
@@ -229,7 +229,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     for (const { app } of [a, b, c]) t.equal((await post(app, rpc('ping'), session)).status, 404)
   })
 
-  t.test('a stream of B is resumed on C, while it is written and afterwards', async t => {
+  t.test('a stream of B is resumed on C, during and after writing', async t => {
     const { a, b, c } = await three(t, 'resume:')
     const session = await openSession(a.app)
     const call = await begin(b.url, callOf('count', { to: 40, everyMs: 10, leave: 10 }, 7), session)
@@ -246,7 +246,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.equal(foreign.response.status, 404)
   })
 
-  t.test('bounds of sessions hold over all instances', async t => {
+  t.test('session limits apply across all instances', async t => {
     const { a, b, c } = await three(t, 'bounds:', { sessions: { maxPerPrincipal: 3, max: 4 } })
     const own = []
     for (const { app } of [a, b, c, a, b]) own.push(await openSession(app))
@@ -264,7 +264,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.equal(left.filter(status => status === 200).length, 2)
   })
 
-  t.test('two endpoints with one Redis share no session', async t => {
+  t.test('two endpoints with one Redis share no sessions', async t => {
     const [a] = await sessionFleet(t, redis, 1, 'paths:', { path: '/one' })
     const [b] = await sessionFleet(t, redis, 1, 'paths:', { path: '/two' })
     if (a === undefined || b === undefined) throw new Error('not two')
@@ -279,7 +279,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.equal((await post(b.app, rpc('ping'), session, '/two')).status, 404)
   })
 
-  t.test('nothing of a principal, and no credential, stands in the name of a key', async t => {
+  t.test('Redis key names contain no principal and no credential', async t => {
     const { a } = await three(t, 'names:', { resources: [note] })
     const session = await openSession(a.app, { credential: withToken('ada-the-principal') })
     await post(a.app, callOf('count', { to: 1 }), session)

@@ -44,7 +44,7 @@ function nth<T> (list: readonly T[], n: number): T {
 t.test('a fleet with Redis', { skip: withoutRedis }, async (t) => {
   const redis = await redisServer(t)
 
-  t.test('lets a caller make exactly its requests, whichever instance they reach', async (t) => {
+  t.test('a caller gets exactly its limit across all instances', async (t) => {
     const apps = await fleet(t, redis, 3, { REDIS_PREFIX: 'exact:', RATE_LIMIT_MAX: '50' })
     const replies = await Promise.all(Array.from({ length: 150 }, (_, n) => nth(apps, n).inject({ ...ping, headers })))
     t.equal(replies.filter(({ statusCode }) => statusCode === 200).length, 50)
@@ -53,7 +53,7 @@ t.test('a fleet with Redis', { skip: withoutRedis }, async (t) => {
     t.match(after.headers, { 'x-ratelimit-limit': '50', 'x-ratelimit-remaining': '0' })
   })
 
-  t.test('needs one trip for a good request, and none for a caller that is used up', async (t) => {
+  t.test('a valid request needs one round trip, a refused one none', async (t) => {
     const [app] = await fleet(t, redis, 1, { REDIS_PREFIX: 'trips:', RATE_LIMIT_MAX: '20' })
     const trips = async (): Promise<number> =>
       Number(/cmdstat_evalsha:calls=(\d+)/.exec(await ask(redis.port, 'INFO commandstats'))?.[1] ?? 0)
@@ -68,7 +68,7 @@ t.test('a fleet with Redis', { skip: withoutRedis }, async (t) => {
     t.ok(refused - spent <= 10, `${refused - spent} trips`)
   })
 
-  t.test('locks an address on every instance, and lets in what was good there', async (t) => {
+  t.test('an address is locked on every instance, except for known credentials', async (t) => {
     const [a, b, c] = await fleet(t, redis, 3, { REDIS_PREFIX: 'locks:', PREAUTH_RATE_LIMIT_MAX: '5' })
     const status = async (
       app: FastifyInstance | undefined,
@@ -85,7 +85,7 @@ t.test('a fleet with Redis', { skip: withoutRedis }, async (t) => {
     t.equal(await status(b, key, '192.0.2.3'), 200)
   })
 
-  t.test('refuses everywhere what one instance revoked, and a new one too', async (t) => {
+  t.test('a revocation applies on every instance, including new ones', async (t) => {
     const [a, b] = await fleet(t, redis, 2, { REDIS_PREFIX: 'revoked:' })
     const { 'x-api-key': _, ...bare } = headers
     const admin = {

@@ -13,7 +13,7 @@ const booking = z.object({
   isGift: z.boolean().meta({ title: 'A gift?' }).optional()
 })
 
-t.test('a form of zod is shown as a flat schema of primitives', async t => {
+t.test('a zod form is sent as a flat schema of primitives', async t => {
   t.same(formSchemaOf(booking), {
     type: 'object',
     properties: {
@@ -32,12 +32,12 @@ for (const [what, schema] of [
   ['a list of texts', z.object({ a: z.array(z.string()) })],
   ['anything', z.object({ a: z.any() })]
 ] as const) {
-  t.test(`a form that asks for ${what} rejects`, async t => {
+  t.test(`a form with ${what} is rejected`, async t => {
     t.throws(() => formSchemaOf(schema), TypeError)
   })
 }
 
-t.test('a handler gets what its schema makes of the answer, typed', async t => {
+t.test("elicit returns the parsed and typed output of the form's schema", async t => {
   const tool = defineTool({
     name: 'book',
     handler: async (_args, { elicit }) => {
@@ -65,7 +65,7 @@ t.test('a handler gets what its schema makes of the answer, typed', async t => {
   t.match((await send({ seats: 0, email: 'ada@example.com' })).error, { data: { code: 'MCP_ERR_INVALID_PARAMS' } })
 })
 
-t.test('the endpoint lists tools by their tags, and callers never see those', async t => {
+t.test('endpoint lists tools by tags, which callers never see', async t => {
   const tools = [
     defineTool({ name: 'a', tags: ['read', 'billing'], handler: () => '' }),
     defineTool({ name: 'b', tags: ['write'], access: { roles: ['admin'] }, handler: () => '' }),

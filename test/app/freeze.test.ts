@@ -40,7 +40,7 @@ async function textOf (app: FastifyInstance, name: string, headers = withKey): P
   return (await post(app, callOf(name), headers)).body.result.content[0].text
 }
 
-t.test('a frozen tool says that it is off, in both eras, and is still listed; a thawed one works', async t => {
+t.test('a frozen tool is listed but refuses calls until thawed, in both eras', async t => {
   const { app, freeze, thaw } = await serve(t)
   await freeze('--tool', 'search')
   await until(async () => await textOf(app, 'search') !== 'found')
@@ -63,7 +63,7 @@ for (const [what, args, target] of [
   ['a caller', ['--principal'], 'principal:'],
   ['a key', ['--key'], 'key:']
 ] as const) {
-  t.test(`${what} that is frozen gets nothing but whoami, and others are served`, async t => {
+  t.test(`${what} that is frozen can only call whoami, and others are served`, async t => {
     const { app, freeze } = await serve(t)
     const { id } = (await post(app, callOf('whoami'))).body.result.structuredContent
     await freeze(...args, id)
@@ -89,7 +89,7 @@ for (const [what, args, target] of [
   })
 }
 
-t.test('freeze --all leaves whoami and /ready, which is degraded', async t => {
+t.test('freeze --all leaves whoami, and /ready reports degraded', async t => {
   const { app, freeze, thaw } = await serve(t)
   await freeze('--all')
   await until(async () => await textOf(app, 'search') !== 'found')
@@ -102,7 +102,7 @@ t.test('freeze --all leaves whoami and /ready, which is degraded', async t => {
   t.equal(await textOf(app, 'search'), 'found')
 })
 
-t.test('a call in the middle of its stream ends when its tool is frozen, and its work is told', async t => {
+t.test('freezing a tool ends a streaming call and aborts its signal', async t => {
   let signal: AbortSignal | undefined
   const slow = defineTool({
     name: 'slow',
@@ -124,7 +124,7 @@ t.test('a call in the middle of its stream ends when its tool is frozen, and its
   t.equal(await textOf(app, 'search'), 'found')
 })
 
-t.test('a standing stream of a frozen caller ends, and no other one opens', async t => {
+t.test('freezing a caller ends its stream and refuses new ones', async t => {
   const { app, freeze } = await serve(t)
   const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
   const url = await listening(app)
@@ -147,7 +147,7 @@ t.test('a standing stream of a frozen caller ends, and no other one opens', asyn
   t.match(await (await listen()).text(), 'MCP_ERR_FROZEN')
 })
 
-t.test('what is frozen stays frozen after a restart', async t => {
+t.test('a freeze survives a restart', async t => {
   const STATE_DIR = await statePath(t)
   const first = await service(t, { env: { STATE_DIR } })
   await first.ready()
@@ -165,7 +165,7 @@ t.test('what is frozen stays frozen after a restart', async t => {
   })
 })
 
-t.test('freeze says no to nothing, to a credential and to what no target can be', async t => {
+t.test('freeze refuses an empty target, a credential and an invalid target', async t => {
   const STATE_DIR = await statePath(t)
   await (await service(t, { env: { STATE_DIR } })).ready()
   for (const [args, message] of [

@@ -59,7 +59,7 @@ const ways: Record<string, Send> = {
 
 for (const [way, send] of Object.entries(ways)) {
   for (const [name, text] of Object.entries(words)) {
-    t.test(`${way} of a tool that is ${name} is a result that a model can read`, async t => {
+    t.test(`${way} of a tool that is ${name} is a readable result`, async t => {
       const app = await service(t, { tools, sessions: {} })
       const { status, message } = await send(app, name)
       t.equal(status, 200)
@@ -122,7 +122,7 @@ for (const [what, method, params, error] of [
     { code: 429, data: { code: 'MCP_ERR_RATE_LIMITED', retryAfterMs: 5000 } }
   ]
 ] as const) {
-  t.test(`${what}: a JSON-RPC error with HTTP 200 and no fault in the log, in both eras`, async t => {
+  t.test(`${what}: a JSON-RPC error with HTTP 200 and no logged fault, in both eras`, async t => {
     const sink = logSink()
     const app = await service(t, { resources, prompts, logStream: sink })
     const { headers, payload } = modern(method, params)

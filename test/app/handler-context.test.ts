@@ -23,7 +23,7 @@ async function host (t: Test, options: McpAuthOptions): Promise<{ app: FastifyIn
   return { app, log }
 }
 
-t.test('context.logger is the log of the server, with the request id, and the caller hears nothing of it', async t => {
+t.test("context.logger writes to the server's log with the request id, not to the caller", async t => {
   const tool = defineTool({
     name: 'a',
     handler: (_args, { logger, requestId }) => {
@@ -47,7 +47,7 @@ t.test('context.logger is the log of the server, with the request id, and the ca
 
 for (const era of ['modern', 'legacy'] as const) {
   t.test(
-    `context.request tells the address, the client, the session and the ${era} era, frozen and without credentials`,
+    `context.request has the address, client, session and ${era} era, frozen and without credentials`,
     async t => {
       let seen: CallContext['request'] | undefined
       const tool = defineTool({
@@ -89,7 +89,7 @@ for (const era of ['modern', 'legacy'] as const) {
   )
 }
 
-t.test('context.request knows nothing of a client that does not say who it is', async t => {
+t.test('context.request.client is undefined without client info', async t => {
   let seen: CallContext['request'] | undefined
   const app = await service(t, {
     tools: [
@@ -106,7 +106,7 @@ t.test('context.request knows nothing of a client that does not say who it is', 
   t.match(seen, { era: 'legacy', client: undefined, sessionId: undefined })
 })
 
-t.test('context.app is what the app provides, in tools, resources, prompts and completers', async t => {
+t.test('context.app is available in tools, resources, prompts and completers', async t => {
   const db = { rows: ['a', 'b'] }
   const read = ({ app }: CallContext): string => (app.db as typeof db).rows.join()
   const { app } = await host(t, {
@@ -143,7 +143,7 @@ t.test('context.app is what the app provides, in tools, resources, prompts and c
   )
 })
 
-t.test('context.app is empty where nothing is provided, and provide must be an object', async t => {
+t.test('context.app is empty by default, and provide must be an object', async t => {
   const { app } = await host(t, {
     tools: [defineTool({ name: 'a', handler: (_args, { app }) => JSON.stringify(app) })]
   })

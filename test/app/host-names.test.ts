@@ -34,7 +34,7 @@ async function works (t: Test, app: FastifyInstance, url = '/mcp'): Promise<void
 const ofHost = ['a principal of the host', 'unlimited', { of: 'the host' }]
 
 for (const order of ['before', 'after'] as const) {
-  t.test(`mcpAuth works where the host decorates principal, rateLimitMax and config ${order} it`, async t => {
+  t.test(`mcpAuth works if the host decorates principal, rateLimitMax and config ${order} it`, async t => {
     const app = hostApp(t)
     if (order === 'before') await app.register(hostNames)
     await app.register(mcpAuth, { prefix: '/t', apiKeys: [adaKey], tools })
@@ -44,7 +44,7 @@ for (const order of ['before', 'after'] as const) {
   })
 }
 
-t.test('plugins of ours at the root leave the names of the host alone', async t => {
+t.test("plugins at the root do not change the host's decorators", async t => {
   const app = hostApp(t)
   await app.register(hostNames)
   await app.register(auth, { apiKeys: [adaKey] })
@@ -62,7 +62,7 @@ t.test('plugins of ours at the root leave the names of the host alone', async t 
   t.equal((await post(app, callOf('who'))).status, 200)
 })
 
-t.test('request.principal is an alias of request.mcp.principal where the name is free', async t => {
+t.test('request.principal is an alias of request.mcp.principal if the name is free', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(auth, { apiKeys: [adaKey] })
@@ -87,7 +87,7 @@ t.test('request.principal is an alias of request.mcp.principal where the name is
   t.same((await app.inject('/open')).json(), [null, null])
 })
 
-t.test('a host that decorates requests with mcp is told at the start, and no request ends the process', async t => {
+t.test('a host that decorates requests with mcp gets an error at the start', async t => {
   for (const value of [null, undefined, { getter: () => 'of the host' }]) {
     const app = Fastify()
     t.teardown(() => app.close())

@@ -118,7 +118,7 @@ for (const [what, type, status] of [
   ['JSON with a charset', 'application/json; charset=utf-8', 200],
   ['JSON with a space', 'application/json ;charset="utf-8"', 200]
 ] as const) {
-  t.test(`a call whose type is ${what} is answered with ${status}`, async t => {
+  t.test(`a call with the content type ${what} gets ${status}`, async t => {
     const app = await service(t)
     const response = await app.inject({
       method: 'POST',
@@ -130,7 +130,7 @@ for (const [what, type, status] of [
   })
 }
 
-t.test('a compressed body is not unpacked', async t => {
+t.test('a compressed body is not decompressed', async t => {
   const app = await service(t)
   const response = await app.inject({
     method: 'POST',
@@ -141,7 +141,7 @@ t.test('a compressed body is not unpacked', async t => {
   t.equal(response.statusCode, 415)
 })
 
-t.test('nothing of a stranger\'s body is parsed', async t => {
+t.test('a body without a valid credential is not parsed', async t => {
   const app = await service(t)
   for (const [, payload] of bodies.slice(0, 20)) {
     const response = await app.inject({
@@ -154,14 +154,14 @@ t.test('nothing of a stranger\'s body is parsed', async t => {
   }
 })
 
-t.test('what stands on the line of 64 levels is served', async t => {
+t.test('a body nested exactly 64 levels is accepted', async t => {
   const app = await service(t)
   const at = (await post(app, nested(61))).body
   t.equal(at.id, 1)
   t.notOk(at.error)
 })
 
-t.test('a key that comes twice counts once, and the second time', async t => {
+t.test('the last of two repeated JSON keys counts', async t => {
   const app = await service(t)
   t.same((await post(app, '{"jsonrpc":"2.0","id":1,"method":"tools/call","method":"ping","id":2}')).body, {
     jsonrpc: '2.0',
@@ -198,7 +198,7 @@ for (const [what, send, status, code] of [
     'MCP_ERR_ENVELOPE'
   ]
 ] as const) {
-  t.test(`${what} with ninety thousand faults is refused in few words`, async t => {
+  t.test(`${what} with ninety thousand errors is refused with a short message`, async t => {
     const sink = logSink()
     const app = await service(t, { logStream: sink })
     const answer =
@@ -238,7 +238,7 @@ for (const [what, meta] of [
   })
 }
 
-t.test('an input schema judges what has the names of a prototype', async t => {
+t.test('an input schema validates properties named like prototype members', async t => {
   const echo = defineTool({ name: 'echo', input: z.object({ a: z.string() }), handler: ({ a }) => a })
   const app = await service(t, { tools: [echo] })
   t.equal((await post(app, callOf('echo', { toString: 'x', hasOwnProperty: 1 }))).body.result.isError, true)

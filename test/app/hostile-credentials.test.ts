@@ -132,7 +132,7 @@ function comparable (answer: string): string {
     .replace(/^(x-)?ratelimit.*$/gim, '')
 }
 
-t.test('every credential that is none gets the same 401, and leaves no trace', async t => {
+t.test('every invalid credential gets the same 401 and is not logged', async t => {
   let runs = 0
   const sink = logSink()
   const tool = defineTool({ name: 'for-the-house-alone', handler: () => { runs += 1; return 'done' } })
@@ -155,7 +155,7 @@ t.test('every credential that is none gets the same 401, and leaves no trace', a
       t.match(answer.toLowerCase(), `x-ratelimit-remaining: ${1000 - charged}`, 'charged once')
     })
   }
-  t.test('and none of them was served or logged', async t => {
+  t.test('no hostile credential was served or logged', async t => {
     t.equal(runs, 0)
     const log = sink.text()
     for (const [what, headers] of bad) {
@@ -168,21 +168,21 @@ t.test('every credential that is none gets the same 401, and leaves no trace', a
 })
 
 for (const [what, headers, size] of [['a key', key, 100_000], ['a token', bearer, 100_000]] as const) {
-  t.test(`${what} of 100 KB is refused before it is looked at`, async t => {
+  t.test(`${what} of 100 KB is refused unread`, async t => {
     const app = await service(t)
     const port = Number(new URL(await listening(app)).port)
     t.match(await exchange(port, headers('a'.repeat(size))), /^HTTP\/1\.1 431 /)
   })
 }
 
-t.test('a token of 12 KB is one like any other', async t => {
+t.test('a token of 12 KB is verified normally', async t => {
   const app = await service(t)
   const port = Number(new URL(await listening(app)).port)
   t.match(await exchange(port, bearer(forgeClaims({ sub: 'a'.repeat(9000) }))), /^HTTP\/1\.1 401 /)
 })
 
 for (const query of [`x-api-key=${adaKey}`, `api_key=${adaKey}`, `access_token=${good}`, `token=${good}`]) {
-  t.test(`a credential in the query (${query.split('=')[0] ?? ''}) is none`, async t => {
+  t.test(`a credential in the query (${query.split('=')[0] ?? ''}) is ignored`, async t => {
     const app = await service(t)
     const response = await app.inject({
       method: 'POST',
@@ -201,7 +201,7 @@ for (const [what, headers] of [
   ['a key beside the Basic of a proxy', [...key(adaKey), 'Authorization', 'Basic dXNlcjpwYXNz']],
   ['a key and a token, both good', [...key(adaKey), ...bearer(good)]]
 ] as const) {
-  t.test(`${what} is good`, async t => {
+  t.test(`${what} is accepted`, async t => {
     const app = await service(t)
     const port = Number(new URL(await listening(app)).port)
     t.match(await exchange(port, headers), /^HTTP\/1\.1 200 /)
@@ -214,7 +214,7 @@ for (const [what, env, provider] of [
   ['tokens of an identity provider', { JWT_SECRET: '' }, true]
 ] as const) {
   t.test(
-    `a key that is sent as a token to a server of ${what} is told from a bad token, in the log alone`,
+    `a key sent as a token to a server of ${what} is reported only in the log`,
     async t => {
       const logStream = logSink()
       const app = await service(t, {

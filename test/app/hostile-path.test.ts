@@ -58,7 +58,7 @@ const paths: Array<[string, string, number]> = [
 ]
 
 for (const [what, path, status] of paths) {
-  t.test(`a path with ${what} is answered with ${status}, to friends and strangers alike`, async t => {
+  t.test(`a path with ${what} gets ${status}, with and without a credential`, async t => {
     const app = await service(t)
     const url = await listening(app)
     for (const headers of [[], ['X-API-Key: nobody-s-key-at-all'], [`X-API-Key: ${withKey['x-api-key']}`]]) {
@@ -78,7 +78,7 @@ for (const [what, path] of [
   ['the full URL', 'http://localhost/mcp'],
   ['a fragment', '/mcp#x']
 ] as const) {
-  t.test(`a path with ${what} is the endpoint, and as closed`, async t => {
+  t.test(`a path with ${what} reaches the protected endpoint`, async t => {
     const app = await service(t)
     const url = await listening(app)
     const friend = (await raw(url, path, [`X-API-Key: ${withKey['x-api-key']}`])).status
@@ -87,7 +87,7 @@ for (const [what, path] of [
   })
 }
 
-t.test('strangers pay for unknown paths until they are locked out, also from the endpoint', async t => {
+t.test('unknown paths without a credential lock the address', async t => {
   const app = await service(t, { env: { PREAUTH_RATE_LIMIT_MAX: '3' } })
   const url = await listening(app)
   t.same(
@@ -99,7 +99,7 @@ t.test('strangers pay for unknown paths until they are locked out, also from the
   t.equal((await raw(url, '/mcp', [`X-API-Key: ${withKey['x-api-key']}`])).status, 429)
 })
 
-t.test('the probes of clients are plain 404s, and cost nothing', async t => {
+t.test('client probes get plain 404s that charge no limit', async t => {
   const app = await service(t, { env: { PREAUTH_RATE_LIMIT_MAX: '1' } })
   for (const url of [
     '/.well-known/oauth-protected-resource',

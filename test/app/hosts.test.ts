@@ -79,7 +79,7 @@ async function build (t: Test, host: Host, order: 'before' | 'after', options = 
 
 for (const [name, host] of Object.entries(hosts)) {
   for (const order of ['before', 'after'] as const) {
-    t.test(`with ${name} registered ${order} it, the endpoint answers, streams and refuses as ever`, async t => {
+    t.test(`with ${name} registered ${order} it, the endpoint works as usual`, async t => {
       const app = await build(t, host, order)
       const url = '/tools/mcp'
       t.same((await post(app, callOf('greet', { name: 'Ada' }), withKey, url)).body.result.content, [
@@ -126,7 +126,7 @@ for (const [name, host] of Object.entries(hosts)) {
   }
 }
 
-t.test('a compressed answer is the same answer, and streams stay as they are', async t => {
+t.test('compression changes neither answers nor streams', async t => {
   const app = await build(t, hosts.compress as Host, 'before')
   const call = {
     method: 'POST' as const,
@@ -142,7 +142,7 @@ t.test('a compressed answer is the same answer, and streams stay as they are', a
   t.equal(eventsOf(stream.payload).length, 2)
 })
 
-t.test('the host\'s limit refuses in our shape, and leaves the endpoint alone where its route says so', async t => {
+t.test("the host's rate limit refuses in our shape, and can be disabled for the route", async t => {
   const host: Host = app => app.register(rateLimit, { global: true, max: 1, timeWindow: 60_000 })
   const limited = await build(t, host, 'before')
   t.equal((await post(limited, rpc('ping'), withKey, '/tools/mcp')).status, 200)
@@ -159,7 +159,7 @@ t.test('the host\'s limit refuses in our shape, and leaves the endpoint alone wh
   )
 })
 
-t.test('the host\'s overload refuses in our shape, with its Retry-After', async t => {
+t.test("the host's overload protection refuses in our shape with Retry-After", async t => {
   const overloaded: Host = app =>
     app.register(underPressure, {
       healthCheck: async () => false,
@@ -172,14 +172,14 @@ t.test('the host\'s overload refuses in our shape, with its Retry-After', async 
   t.match(body, { jsonrpc: '2.0', error: { code: 503, data: { code: 'MCP_ERR_UNAVAILABLE', retryAfterMs: 33_000 } } })
 })
 
-t.test('the endpoint is in the host\'s documentation unless its route says no', async t => {
+t.test("the endpoint is in the host's documentation unless hidden", async t => {
   const shown = await build(t, hosts.swagger as Host, 'before')
   t.ok('/tools/mcp' in (shown.swagger().paths ?? {}))
   const hidden = await build(t, hosts.swagger as Host, 'before', { routeOptions: { schema: { hide: true } } })
   t.notMatch(Object.keys(hidden.swagger().paths ?? {}).join(), /mcp/)
 })
 
-t.test('the route may be held to a host name', async t => {
+t.test('routeOptions.constraints limits the endpoint to a host name', async t => {
   const app = await build(t, () => {}, 'before', {
     allowedHosts: ['mcp.example', 'other.example'],
     routeOptions: { constraints: { host: 'mcp.example' } }
@@ -188,7 +188,7 @@ t.test('the route may be held to a host name', async t => {
   t.equal((await post(app, rpc('ping'), { ...withKey, host: 'other.example' }, '/tools/mcp')).status, 404)
 })
 
-t.test('what a host keeps for a request is there in a handler, in both eras', async t => {
+t.test("the host's AsyncLocalStorage works in handlers, in both eras", async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(fastifyRequestContext, {
@@ -220,7 +220,7 @@ for (const [what, options, message] of [
   ['a prefix with a parameter', { prefix: '/t/:tenant' }, /"\/t\/:tenant\/mcp" must not have a parameter/],
   ['a prefix with a wildcard', { prefix: '/*' }, /must not have a parameter or a wildcard/]
 ] as const) {
-  t.test(`${what} stops the boot`, async t => {
+  t.test(`${what} stops the start`, async t => {
     const app = Fastify()
     t.teardown(() => app.close())
     await t.rejects(async () => await app.register(mcpAuth, { apiKeys: [adaKey], ...(options as object) }), {

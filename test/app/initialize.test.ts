@@ -15,7 +15,7 @@ for (const [what, params, field] of [
   ['a client without a version', { ...hello, clientInfo: { name: 'tests' } }, 'clientInfo.version'],
   ['icons that are a number', { ...hello, clientInfo: { ...clientInfo, icons: 5 } }, 'clientInfo.icons']
 ] as const) {
-  t.test(`initialize with ${what} is refused with the field named, and takes the place of no session`, async t => {
+  t.test(`initialize with ${what} is refused, names the field and opens no session`, async t => {
     const sink = logSink()
     const [alone, app] = [
       await service(t, { logStream: sink }),
@@ -42,7 +42,7 @@ for (const [where, sessions] of [['without sessions', false], ['with sessions', 
     ['1900-01-01', '2025-11-25'],
     ['2024-10-07', '2025-11-25']
   ] as const) {
-    t.test(`initialize ${where} negotiates ${asked} from its body, whatever the header says`, async t => {
+    t.test(`initialize ${where} negotiates ${asked} from its body, ignoring the header`, async t => {
       const app = await service(t, { sessions })
       for (const header of ['1900-01-01', '2024-10-07', '2025-03-26', '2026-07-28', '2099-01-01', 'x']) {
         const message = rpc('initialize', { ...hello, protocolVersion: asked })
@@ -53,7 +53,7 @@ for (const [where, sessions] of [['without sessions', false], ['with sessions', 
     })
   }
 
-  t.test(`a request ${where} in a revision that is not served is refused`, async t => {
+  t.test(`a request ${where} in an unsupported revision is refused`, async t => {
     const app = await service(t, { sessions })
     for (const header of ['1900-01-01', '2024-10-07']) {
       t.match(await post(app, rpc('ping'), { ...withKey, 'mcp-protocol-version': header }), {

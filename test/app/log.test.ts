@@ -97,7 +97,7 @@ const asked: Array<[what: string, method: string, params: Record<string, unknown
 ]
 
 for (const [what, method, params, line] of asked) {
-  t.test(`the line of a request tells of ${what}, in both eras`, async t => {
+  t.test(`the log line of a request has ${what}, in both eras`, async t => {
     const { app, lineOf } = await build(t)
     await post(app, rpc(method, params))
     t.match(await lineOf(), line)
@@ -107,7 +107,7 @@ for (const [what, method, params, line] of asked) {
   })
 }
 
-t.test('the line of a refused call names the tool, too', async t => {
+t.test('the log line of a refused call names the tool', async t => {
   const { app, lineOf, lines } = await build(t)
   for (let i = 0; i < 2; i++) await post(app, callOf('rare'))
   t.match(await lineOf(2), {
@@ -120,7 +120,7 @@ t.test('the line of a refused call names the tool, too', async t => {
   t.equal(lines().length, 2, 'one line a request')
 })
 
-t.test('a fault names the tool that it is of', async t => {
+t.test('the log line of a fault names the tool', async t => {
   const { app, lineOf, lines } = await build(t)
   await post(app, callOf('breaks'))
   t.match(await lineOf(), {
@@ -133,7 +133,7 @@ t.test('a fault names the tool that it is of', async t => {
   t.equal(lines().length, 1, 'one line a request')
 })
 
-t.test('a batch is told by how many messages it holds, and by the first that failed', async t => {
+t.test('the log line of a batch has its size and first failure', async t => {
   const { app, lineOf } = await build(t)
   const headers = { ...withKey, 'mcp-protocol-version': '2025-03-26' }
   await post(app, [callOf('works', {}, 1), callOf('works', {}, 2)], headers)
@@ -142,7 +142,7 @@ t.test('a batch is told by how many messages it holds, and by the first that fai
   t.match(await lineOf(2), { batch: 3, outcome: 'tool-error' })
 })
 
-t.test('in a session, calls are told like anywhere', async t => {
+t.test('calls in a session have the same log line', async t => {
   const { app, lineOf } = await build(t, { MCP_SESSIONS: 'on' })
   const opened = await post(
     app,
@@ -160,13 +160,13 @@ t.test('in a session, calls are told like anywhere', async t => {
   t.match(await lineOf(3), { tool: 'missing', outcome: 'MCP_ERR_UNKNOWN_TOOL' })
 })
 
-t.test('a request that is refused as a whole says with what', async t => {
+t.test('the log line of a refused request has its code', async t => {
   const { app, lineOf } = await build(t)
   await post(app, rpc('tools/list'), { ...withKey, 'mcp-protocol-version': '1999-01-01' })
   t.match(await lineOf(), { rpc: 'tools/list', code: 'MCP_ERR_PROTOCOL_VERSION', outcome: 'MCP_ERR_PROTOCOL_VERSION' })
 })
 
-t.test('no argument stands in the log', async t => {
+t.test('the log contains no arguments', async t => {
   const { app, lineOf, text } = await build(t)
   await post(app, callOf('works', { note: 'the-diary-of-ada' }))
   await post(app, callOf('missing', { note: 'the-diary-of-ada' }))
@@ -174,7 +174,7 @@ t.test('no argument stands in the log', async t => {
   t.notMatch(text(), /the-diary-of-ada/)
 })
 
-t.test('a name is bounded, and moves no cursor', async t => {
+t.test('logged names are bounded and escaped', async t => {
   const { app, lineOf } = await build(t)
   await post(app, callOf('x'.repeat(5000)))
   t.equal((await lineOf())?.tool, 'x'.repeat(128))
@@ -184,7 +184,7 @@ t.test('a name is bounded, and moves no cursor', async t => {
   t.equal((await lineOf(3))?.rpc, 'y'.repeat(128))
 })
 
-t.test('a probe that hears that all is well is no line at the level info, and one at debug', async t => {
+t.test('successful health probes are logged at debug', async t => {
   const { app, lines } = await build(t)
   await app.inject('/health')
   await app.inject('/ready')
@@ -197,7 +197,7 @@ t.test('a probe that hears that all is well is no line at the level info, and on
   t.match(await loud.lineOf(), { path: '/health', level: 20 })
 })
 
-t.test('who minted and who revoked stands in the log, and no token does', async t => {
+t.test('the log names who minted and revoked, without tokens', async t => {
   const { app, lines, text } = await build(t)
   const root = withToken('root', 'admin')
   const { token, id } = (await post(app, callOf('generate-token', { userId: 'ada', scopes: [] }), root)).body
@@ -214,7 +214,7 @@ t.test('who minted and who revoked stands in the log, and no token does', async 
   t.notOk(text().includes(token))
 })
 
-t.test('the log tells who forgot the word Bearer; the answer is that for nothing at all', async t => {
+t.test('the log reports a missing word Bearer, and the answer does not', async t => {
   const sink = logSink()
   const app = await service(t, { logStream: sink })
   const [none, bare] = [

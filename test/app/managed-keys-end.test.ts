@@ -13,7 +13,7 @@ import { modern, modernMeta, post } from '../support/service.js'
 import { serve, whoami, statusOf, becomes, roomy } from '../support/managed-keys.js'
 import { until } from '../support/until.js'
 
-t.test('keys come and go while the server runs', async t => {
+t.test('keys can be added and revoked while the server runs', async t => {
   const path = await keyFile(t)
   const { app } = await serve(t, path, roomy)
   const { key, record } = await addKey(path)
@@ -39,7 +39,7 @@ function listen (app: FastifyInstance, key: string): { text: () => string } {
   return { text: () => text }
 }
 
-t.test('the end of a key ends its open streams, and those of no other', async t => {
+t.test('revoking a key ends only its own open streams', async t => {
   const path = await keyFile(t)
   const [leaving, staying] = [await addKey(path, { owner: 'ada' }), await addKey(path, { owner: 'ada' })]
   const { app } = await serve(t, path)
@@ -52,7 +52,7 @@ t.test('the end of a key ends its open streams, and those of no other', async t 
   await until(() => stays.text() !== '')
 })
 
-t.test('the end of a key of API_KEYS that the file took over ends the streams from before', async t => {
+t.test('revoking an imported key of API_KEYS ends its earlier streams', async t => {
   const key = 'a-key-in-the-environment'
   const path = await keyFile(t)
   const { app, log } = await serve(t, path, { API_KEYS: key })
@@ -68,7 +68,7 @@ t.test('the end of a key of API_KEYS that the file took over ends the streams fr
   t.equal(await statusOf(app, key), 401)
 })
 
-t.test('losing a role ends the streams that were opened with it', async t => {
+t.test('removing a role ends streams opened with it', async t => {
   const path = await keyFile(t)
   const { key, record } = await addKey(path, { role: 'admin' })
   const { app } = await serve(t, path)
@@ -82,8 +82,7 @@ t.test('losing a role ends the streams that were opened with it', async t => {
 })
 
 t.test(
-  'a key that is held to other networks than before ends its streams and its talking calls, and those of no ' +
-    'other address',
+  'changing the networks of a key ends its streams and calls from other addresses',
   async t => {
     const path = await keyFile(t)
     const { key, record } = await addKey(path)
@@ -145,7 +144,7 @@ t.test(
   }
 )
 
-t.test('a locked-out address lets a key pass that was good before, until it is revoked', async t => {
+t.test('a known key passes a locked address until it is revoked', async t => {
   const path = await keyFile(t)
   const { key, record } = await addKey(path)
   const fresh = await addKey(path)
@@ -158,7 +157,7 @@ t.test('a locked-out address lets a key pass that was good before, until it is r
   await becomes(app, key, 429)
 })
 
-t.test('a file that breaks while the server runs leaves it serving, with a line in the log', async t => {
+t.test('a damaged key file keeps the server running and is logged', async t => {
   const path = await keyFile(t)
   const { key } = await addKey(path)
   const { app, log } = await serve(t, path, roomy)

@@ -13,7 +13,7 @@ import { openState, statePath } from '../support/state.js'
 import { say } from '../support/terminal.js'
 import { serve, whoami, statusOf, becomes, roomy } from '../support/managed-keys.js'
 
-t.test('a file of keys alone is enough to start with, and a key is who the file says', async t => {
+t.test('a key file alone is enough to start, and determines the principals', async t => {
   const own = newKey()
   const adas = newKey({ owner: 'ada', role: 'admin', scopes: ['files:*'], lifetimeSeconds: 3600 })
   const { app } = await serve(t, await keyFile(t, [own.record, adas.record]))
@@ -21,19 +21,19 @@ t.test('a file of keys alone is enough to start with, and a key is who the file 
   t.match(await whoami(app, adas.key), { id: 'user:ada', role: 'admin', scopes: ['files:*'] })
 })
 
-t.test('a file without a key is a start, too, with nobody let in', async t => {
+t.test('an empty key file is enough to start, and refuses everyone', async t => {
   const { app } = await serve(t, await keyFile(t))
   t.equal(await statusOf(app, newKey().key), 401)
 })
 
-t.test('managed keys, keys of the environment and tokens live side by side', async t => {
+t.test('managed keys, API_KEYS and tokens work together', async t => {
   const { key } = newKey()
   const { app } = await serve(t, await keyFile(t, [newKey().record]), { API_KEYS: 'a-key-in-the-environment' })
   t.equal(await statusOf(app, 'a-key-in-the-environment'), 200)
   t.equal(await statusOf(app, key), 401)
 })
 
-t.test('without its file the server does not start, and says how to make one', async t => {
+t.test('a missing key file stops the start and says how to create it', async t => {
   const path = join(await directory(t), 'api-keys.json')
   await t.rejects(buildApp({ env: { API_KEYS_FILE: path } }), {
     name: 'ConfigError',
@@ -42,7 +42,7 @@ t.test('without its file the server does not start, and says how to make one', a
   })
 })
 
-t.test('with a broken file the server does not start, and repeats nothing of it', async t => {
+t.test('a broken key file stops the start and is not quoted', async t => {
   const path = await keyFile(t)
   await writeFile(path, '{"version":1,"keys":[{"id":"secret"}]}')
   await t.rejects(buildApp({ env: { API_KEYS_FILE: path } }), {
@@ -62,7 +62,7 @@ const refused: Array<[string, (record: KeyRecord) => KeyRecord[]]> = [
 ]
 
 for (const [what, change] of refused) {
-  t.test(`a key that is ${what} is answered like a wrong one, to the letter, and only the log knows`, async t => {
+  t.test(`a key that is ${what} gets the answer of an unknown key`, async t => {
     const { record, key } = newKey()
     const { app, log } = await serve(t, await keyFile(t, change(record)))
     const [wrong, its] = [
@@ -89,7 +89,7 @@ function comparable ({ status, headers, body }: Answer): object {
   return { status, rest, error: { ...body.error, data } }
 }
 
-t.test('a key is held to its networks by the address of the request', async t => {
+t.test('cidrs are checked against the address of the request', async t => {
   const { record, key } = newKey({ cidrs: ['192.0.2.0/24'] })
   const { app } = await serve(t, await keyFile(t, [record]))
   const from = async (remoteAddress: string): Promise<number> =>
@@ -107,7 +107,7 @@ t.test('a key is held to its networks by the address of the request', async t =>
   t.equal(await from('198.51.100.7'), 401)
 })
 
-t.test('all keys of an owner share the owner\'s budget, and a key with a limit of its own has its own', async t => {
+t.test('keys of an owner share a budget, except for keys with a rateLimit', async t => {
   const path = await keyFile(t)
   const [a, b, own] = [
     await addKey(path, { owner: 'ada' }),
@@ -128,7 +128,7 @@ t.test('all keys of an owner share the owner\'s budget, and a key with a limit o
   t.same(await left(own.key), [429, 3, 0])
 })
 
-t.test('an owner shares nothing with a token\'s subject of that name, nor with a key of that name', async t => {
+t.test('an owner, a token subject and a key with one name are different callers', async t => {
   const path = await keyFile(t)
   const { key, record } = await addKey(path)
   const names = [
@@ -141,7 +141,7 @@ t.test('an owner shares nothing with a token\'s subject of that name, nor with a
   t.same(ids, [`apikey:${record.id}`, `user:apikey:${record.id}`, 'user:jwt:ada', 'user:ada'])
 })
 
-t.test('two places of one host have keys of their own', async t => {
+t.test('two registrations in one host have separate keys', async t => {
   const [one, two] = [newKey(), newKey()]
   const app = Fastify()
   t.teardown(() => app.close())
@@ -157,7 +157,7 @@ t.test('two places of one host have keys of their own', async t => {
   t.same(await statuses(two.key), [401, 200])
 })
 
-t.test('the last use shows in the list once the server has written it', async t => {
+t.test('keys list shows the last use once the server wrote it', async t => {
   const path = await keyFile(t)
   const { key, record } = await addKey(path)
   const { app } = await serve(t, path)
@@ -167,7 +167,7 @@ t.test('the last use shows in the list once the server has written it', async t 
   t.match(JSON.parse(stdout).lastUsedAt, /^\d{4}-/)
 })
 
-t.test('a key that was revoked in the state directory is refused, and does not count as used', async t => {
+t.test('a key revoked in STATE_DIR is refused and not counted as used', async t => {
   const path = await keyFile(t)
   const { key, record } = await addKey(path)
   const STATE_DIR = await statePath(t)

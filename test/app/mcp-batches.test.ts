@@ -5,7 +5,7 @@ import { callOf, post, rpc, service, withKey } from '../support/service.js'
 
 const clientInfo = { name: 'tests', version: '0' }
 
-t.test('a batch of 2025-03-26 gets an array, each answer under its id', async t => {
+t.test('a batch of 2025-03-26 returns an array with the id of each answer', async t => {
   const app = await service(t)
   const batch = [
     rpc('ping', undefined, 'a'),
@@ -21,7 +21,7 @@ t.test('a batch of 2025-03-26 gets an array, each answer under its id', async t 
   }
 })
 
-t.test('a batch of one request is still an array, and one of none is only accepted', async t => {
+t.test('a batch of one returns an array, and one of notifications returns 202', async t => {
   const app = await service(t)
   t.same((await post(app, [rpc('ping')])).body, [{ jsonrpc: '2.0', id: 1, result: {} }])
   t.equal((await post(app, [{ jsonrpc: '2.0', method: 'notifications/initialized' }])).status, 202)
@@ -58,7 +58,7 @@ t.test('each message of a batch is charged', async t => {
   t.equal((await post(app, withNotification)).headers['x-ratelimit-remaining'], '1')
 })
 
-t.test('a batch that does not fit is one 429, and nothing of it runs', async t => {
+t.test('a batch beyond the limit gets one 429 and runs nothing', async t => {
   let runs = 0
   const count = defineTool({ name: 'count', handler: () => { runs += 1; return 'done' } })
   const app = await service(t, { tools: [count], env: { RATE_LIMIT_MAX: '3' } })

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { defineTool } from '../../src/tools/tool.js'
 import { adaKey, callOf, eventsOf, initialize, post, rpc, service, withToken } from '../support/service.js'
 
-t.test('a tool that speaks before its result makes the answer a stream', async t => {
+t.test('a tool that sends messages before its result is answered as a stream', async t => {
   const count = defineTool({
     name: 'count',
     handler: async (_args, { progress, log }) => {
@@ -26,7 +26,7 @@ t.test('a tool that speaks before its result makes the answer a stream', async t
   t.match(events.at(-1), { id: 1, result: { content: [{ text: 'done' }] } })
 })
 
-t.test('without a progress token no progress is told', async t => {
+t.test('progress is not sent without a progress token', async t => {
   const count = defineTool({
     name: 'count',
     handler: async (_args, { progress }) => {
@@ -38,7 +38,7 @@ t.test('without a progress token no progress is told', async t => {
   t.match((await post(app, callOf('count'))).headers['content-type'], /^application\/json/)
 })
 
-t.test('input that does not fit is an error that names the field', async t => {
+t.test('invalid input is an error that names the field', async t => {
   const add = defineTool({
     name: 'add',
     input: z.object({ a: z.number(), b: z.number().default(1) }),
@@ -60,7 +60,7 @@ for (const [what, params] of [
   ['arguments that are a list', { name: 'whoami', arguments: [] }],
   ['arguments that are text', { name: 'whoami', arguments: 'x' }]
 ] as const) {
-  t.test(`a call with ${what} is refused as such`, async t => {
+  t.test(`a call with ${what} is refused`, async t => {
     const app = await service(t)
     const { status, body } = await post(app, rpc('tools/call', params))
     t.equal(status, 200)
@@ -68,7 +68,7 @@ for (const [what, params] of [
   })
 }
 
-t.test('a tool that takes nothing is called whatever a model sends along', async t => {
+t.test('a tool without input ignores arguments', async t => {
   const echo = defineTool({ name: 'echo', handler: args => JSON.stringify(args) })
   const app = await service(t, { tools: [echo] })
   for (const params of [
@@ -87,20 +87,20 @@ t.test('a tool that takes nothing is called whatever a model sends along', async
   )
 })
 
-t.test('an empty cursor is none, and one that was never given is refused', async t => {
+t.test('an empty cursor is accepted, and an unknown one is refused', async t => {
   const app = await service(t)
   t.equal((await post(app, rpc('tools/list', { cursor: '' }))).body.result.tools[0].name, 'whoami')
   t.equal((await post(app, rpc('tools/list', { cursor: 'x' }))).body.error.code, -32602)
 })
 
-t.test('the names of prototypes are no tools', async t => {
+t.test('names of prototype members are unknown tools', async t => {
   const app = await service(t)
   for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
     t.equal((await post(app, callOf(name))).body.error.data.code, 'MCP_ERR_UNKNOWN_TOOL')
   }
 })
 
-t.test('the response names no other caller, whatever came before', async t => {
+t.test('answers contain no data of other callers', async t => {
   const app = await service(t)
   await post(
     app,

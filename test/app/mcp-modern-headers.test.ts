@@ -43,7 +43,7 @@ for (const [what, request, rpcCode, code] of [
   })
 }
 
-t.test('a notification with its revision in _meta, and one with its headers alone, are accepted', async t => {
+t.test('a notification may name its revision in _meta or only in headers', async t => {
   const app = await service(t)
   for (const request of [
     to(notice.headers, { [version]: '2026-07-28' }),
@@ -52,7 +52,7 @@ t.test('a notification with its revision in _meta, and one with its headers alon
   ]) { t.equal((await send(app, request)).status, 202) }
 })
 
-t.test('a session id is ignored, and none is given', async t => {
+t.test('a session id is ignored, and none is returned', async t => {
   const app = await service(t)
   const { status, headers } = await send(app, {
     ...call,
@@ -62,7 +62,7 @@ t.test('a session id is ignored, and none is given', async t => {
   t.equal(headers['mcp-session-id'], undefined)
 })
 
-t.test('a name that no header can hold is encoded', async t => {
+t.test('a tool name that a header cannot contain is encoded', async t => {
   const app = await service(t, { resources: [{ name: 'note', uri: 'note:///grüße', read: () => 'Guten Tag' }] })
   const { headers, payload } = modern('resources/read', { uri: 'note:///grüße' })
   const encoded = `=?base64?${Buffer.from('note:///grüße').toString('base64')}?=`
@@ -75,7 +75,7 @@ t.test('a name that no header can hold is encoded', async t => {
   }
 })
 
-t.test('a header that is broken within is refused also where the body has no name', async t => {
+t.test('an invalid header is refused even if the body has no name', async t => {
   const app = await service(t)
   const { headers, payload } = modern('tools/call')
   const named = async (name: string) =>
@@ -84,7 +84,7 @@ t.test('a header that is broken within is refused also where the body has no nam
   t.equal(await named('whoami'), 'MCP_ERR_INVALID_PARAMS')
 })
 
-t.test('an argument that is marked must stand in its header', async t => {
+t.test('an argument marked with x-mcp-header must be in its header', async t => {
   const region = defineTool({
     name: 'region',
     input: z.object({ where: z.string().meta({ 'x-mcp-header': 'Region' }) }),
@@ -105,7 +105,7 @@ t.test('an argument that is marked must stand in its header', async t => {
   }
 })
 
-t.test('the headers that a hidden tool wants do not give it away', async t => {
+t.test('required headers of a hidden tool do not reveal it', async t => {
   const input = z.object({ where: z.string().meta({ 'x-mcp-header': 'Region' }) })
   const app = await service(t, {
     tools: [defineTool({ name: 'hidden', access: { roles: ['admin'] }, input, handler: () => 'in' })]

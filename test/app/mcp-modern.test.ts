@@ -18,7 +18,7 @@ function withMeta (message: Message, meta: Record<string, unknown>): Message {
   return { ...message, params: { ...params, _meta: { ...params._meta as object, ...meta } } }
 }
 
-t.test('discovery tells what is served', async t => {
+t.test('server/discover lists what is served', async t => {
   const app = await service(t)
   const { status, body } = await send(app, modern('server/discover'))
   t.equal(status, 200)
@@ -33,7 +33,7 @@ for (const [what, credential, tools] of [
     ['generate-token', 'list-tokens', 'revoke-subject', 'revoke-token', 'whoami']
   ]
 ] as const) {
-  t.test(`${what} lists the tools that it may call, for its own cache alone`, async t => {
+  t.test(`${what} lists the tools that it may call, as a private result`, async t => {
     const app = await service(t)
     const { body } = await send(app, modern('tools/list'), credential)
     t.same(
@@ -45,7 +45,7 @@ for (const [what, credential, tools] of [
   })
 }
 
-t.test('a call is answered with a complete result', async t => {
+t.test('tools/call returns a complete result', async t => {
   const app = await service(t)
   const { status, headers, body } = await send(app, modern('tools/call', { name: 'whoami' }, 'w'))
   t.equal(status, 200)
@@ -142,7 +142,7 @@ for (const [what, wrong] of [
   ['a client whose title is no text', meta('clientInfo', { name: 'x', version: '1', title: 5 })],
   ['an unknown log level', meta('logLevel', 'bogus')]
 ] as const) {
-  t.test(`${what} in _meta is answered with 400 and -32602, whatever was asked`, async t => {
+  t.test(`${what} in _meta is answered with 400 and -32602 for every method`, async t => {
     const app = await service(t)
     for (const request of [
       call,
@@ -157,7 +157,7 @@ for (const [what, wrong] of [
   })
 }
 
-t.test('there are no batches, and an array has no id to echo', async t => {
+t.test('a batch is refused without an id', async t => {
   const app = await service(t)
   const { status, body } = await send(app, { ...call, payload: [call.payload] })
   t.equal(status, 400)
@@ -171,7 +171,7 @@ t.test('a notification is accepted without a body', async t => {
   t.equal(text, '')
 })
 
-t.test('what a tool logs is told to who asked for that level', async t => {
+t.test('context.log reaches callers that requested that level', async t => {
   const chatty = defineTool({
     name: 'chatty',
     handler: async (_args, { log }) => { await log('debug', 'much'); await log('error', 'little'); return 'done' }
@@ -186,13 +186,13 @@ t.test('what a tool logs is told to who asked for that level', async t => {
   t.same(eventsOf(text).map(({ method, params }) => params?.data ?? method), ['little', undefined])
 })
 
-t.test('the legacy era serves alone', async t => {
+t.test('MCP_ERAS=legacy serves only the legacy era', async t => {
   const app = await service(t, { env: { MCP_ERAS: 'legacy' } })
   t.equal((await post(app, callOf('whoami'))).status, 200)
   t.equal((await send(app, call)).body.error.data.code, 'MCP_ERR_PROTOCOL_VERSION')
 })
 
-t.test('the modern era serves alone', async t => {
+t.test('MCP_ERAS=modern serves only the modern era', async t => {
   const app = await service(t, { env: { MCP_ERAS: 'modern' } })
   t.equal((await send(app, call)).status, 200)
   const hello = initialize()

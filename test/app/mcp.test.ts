@@ -6,7 +6,7 @@ import { callOf, eventsOf, listening, modern, post, rpc, service, withKey, withT
 const clientInfo = { name: 'tests', version: '0' }
 
 for (const revision of ['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25']) {
-  t.test(`a client of revision ${revision} is met in it`, async t => {
+  t.test(`initialize negotiates revision ${revision}`, async t => {
     const app = await service(t)
     const { status, headers, body } = await post(
       app,
@@ -27,13 +27,13 @@ for (const revision of ['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25'])
   })
 }
 
-t.test('a client of a revision to come is offered the latest of its era', async t => {
+t.test('initialize with a future revision gets the latest of the era', async t => {
   const app = await service(t)
   const { body } = await post(app, rpc('initialize', { protocolVersion: '2999-01-01', capabilities: {}, clientInfo }))
   t.equal(body.result.protocolVersion, '2025-11-25')
 })
 
-t.test('a ping is answered with nothing, under the id that it came with', async t => {
+t.test('ping returns an empty result with its id', async t => {
   const app = await service(t)
   for (const id of [0, 7, '', 'seven', Number.MAX_SAFE_INTEGER]) {
     t.same((await post(app, rpc('ping', undefined, id))).body, { jsonrpc: '2.0', id, result: {} })
@@ -66,7 +66,7 @@ for (const [what, accept] of [
   ['both types', 'application/json, text/event-stream'],
   ['both, weighted', 'text/event-stream;q=0.5, APPLICATION/JSON;q=0.9']
 ] as const) {
-  t.test(`without a handshake, who accepts ${what} gets JSON`, async t => {
+  t.test(`a client without a handshake that accepts ${what} gets JSON`, async t => {
     const app = await service(t)
     const { status, headers, body } = await post(app, rpc('tools/list'), { ...withKey, accept })
     t.equal(status, 200)
@@ -76,7 +76,7 @@ for (const [what, accept] of [
 }
 
 for (const accept of ['text/event-stream', 'text/*', 'text/html, Text/Event-Stream;q=0.1']) {
-  t.test(`who accepts ${accept} and no JSON gets a stream of one event`, async t => {
+  t.test(`a client that accepts ${accept} but not JSON gets a stream with one event`, async t => {
     const app = await service(t)
     for (const [message, headers] of [
       [rpc('ping'), {}],
@@ -95,7 +95,7 @@ for (const accept of ['text/event-stream', 'text/*', 'text/html, Text/Event-Stre
   })
 }
 
-t.test('without an Accept header at all the answer is JSON', async t => {
+t.test('a request without an Accept header gets JSON', async t => {
   const app = await service(t)
   const url = await listening(app)
   const text = await new Promise<string>((resolve, reject) => {
@@ -133,7 +133,7 @@ for (const [what, message] of [
   })
 }
 
-t.test('an unknown method is an error of JSON-RPC, in band', async t => {
+t.test('an unknown method is a JSON-RPC error with HTTP 200', async t => {
   const app = await service(t)
   const { status, body } = await post(app, rpc('tools/steal', {}, 'x'))
   t.equal(status, 200)
@@ -145,7 +145,7 @@ for (const [method, revision, code] of [
   ['POST', 'latest', 'MCP_ERR_PROTOCOL_VERSION'],
   ['POST', '2025-11-25, 2025-06-18', 'MCP_ERR_PROTOCOL_VERSION']
 ] as const) {
-  t.test(`${method} in revision ${revision} is refused, and told what is served`, async t => {
+  t.test(`${method} in revision ${revision} is refused with the supported revisions`, async t => {
     const app = await service(t)
     const { status, body } = await post(app, rpc('tools/list'), {
       ...withKey,
@@ -159,7 +159,7 @@ for (const [method, revision, code] of [
 
 for (const method of ['GET', 'DELETE', 'PUT', 'PATCH', 'HEAD'] as const) {
   for (const [era, headers] of [['', {}], [' in 2026-07-28', { 'mcp-protocol-version': '2026-07-28' }]] as const) {
-    t.test(`${method} is not allowed${era}, and says what is`, async t => {
+    t.test(`${method} is not allowed${era}, and Allow lists the methods`, async t => {
       const app = await service(t)
       const response = await app.inject({
         method,
@@ -173,7 +173,7 @@ for (const method of ['GET', 'DELETE', 'PUT', 'PATCH', 'HEAD'] as const) {
   }
 }
 
-t.test('the hundredth call works like the first, the one after it waits', async t => {
+t.test('the hundredth call succeeds, and the next one is limited', async t => {
   const app = await service(t)
   for (let i = 1; i <= 100; i++) t.equal((await post(app, callOf('whoami', {}, i))).body.id, i)
   const { status, body } = await post(app, callOf('whoami'))

@@ -35,15 +35,15 @@ async function isUnknown (t: Test, app: FastifyInstance, headers: Headers): Prom
   }
 }
 
-t.test('a user mints nothing', async t => {
+t.test('a user cannot mint tokens', async t => {
   await isUnknown(t, await service(t), withToken('ada'))
 })
 
-t.test('a key of the environment mints nothing', async t => {
+t.test('a key of API_KEYS cannot mint tokens', async t => {
   await isUnknown(t, await service(t), withKey)
 })
 
-t.test('a user\'s token that an admin minted mints nothing', async t => {
+t.test('a minted token of a user cannot mint tokens', async t => {
   const app = await service(t)
   const { token } = await mint(app, withToken('root', 'admin'))
   await isUnknown(t, app, bearer(token))
@@ -96,7 +96,7 @@ for (const [what, claim] of [
 }
 
 for (const role of ['ADMIN', ['admin'], 'root', null, '', 'user,admin'] as const) {
-  t.test(`the role ${JSON.stringify(role)} cannot be asked for`, async t => {
+  t.test(`generate-token refuses the role ${JSON.stringify(role)}`, async t => {
     const app = await service(t)
     t.equal((await call(app, 'generate-token', { userId: 'eve', role }, withToken('root', 'admin'))).isError, true)
   })
@@ -131,7 +131,7 @@ for (const [what, held, asked, isGiven] of [
   })
 }
 
-t.test('a token for somebody called like a caller is not minted: to revoke that user would end another', async t => {
+t.test('generate-token refuses a user id that looks like a caller id', async t => {
   const app = await service(t)
   for (const userId of ['jwt:ada', 'user:ada', 'apikey:0123456789ab', 'oauth:ada']) {
     t.match(await call(app, 'generate-token', { userId }, withToken('root', 'admin')), {
@@ -141,7 +141,7 @@ t.test('a token for somebody called like a caller is not minted: to revoke that 
   }
 })
 
-t.test('a token for somebody called like a key is not that key: other rights, another budget', async t => {
+t.test('a token for a user id equal to a key id is a different caller', async t => {
   const app = await service(t)
   const { structuredContent: key } = await call(app, 'whoami', {}, withKey)
   for (const userId of [key.id, key.id.replace('apikey:', '')]) {
@@ -156,7 +156,7 @@ t.test('a token for somebody called like a key is not that key: other rights, an
   }
 })
 
-t.test('an admin\'s token that was minted here mints, and the chain is on record', async t => {
+t.test("an admin's minted token can mint, and the chain is recorded", async t => {
   const app = await service(t)
   const root = withToken('root', 'admin')
   const first = await mint(app, root, { userId: 'second', role: 'admin' })
@@ -170,7 +170,7 @@ t.test('an admin\'s token that was minted here mints, and the chain is on record
 })
 
 for (const [policy, isGiven] of [['admin-tokens', false], ['admins', true], ['off', false]] as const) {
-  t.test(`a managed key of an admin ${isGiven ? 'mints' : 'does not mint'} where the policy is ${policy}`, async t => {
+  t.test(`an admin's managed key ${isGiven ? 'mints' : 'does not mint'} under the policy ${policy}`, async t => {
     const file = await keyFile(t)
     const { key, record } = await addKey(file, { role: 'admin', scopes: ['files:*'] })
     const app = await service(t, { env: { API_KEYS_FILE: file, MINT_POLICY: policy } })
@@ -188,7 +188,7 @@ for (const [policy, isGiven] of [['admin-tokens', false], ['admins', true], ['of
   })
 }
 
-t.test('a key that ends mints nothing that lasts longer, nor do the tokens that were minted with it', async t => {
+t.test('minted tokens do not outlive the key behind them', async t => {
   const file = await keyFile(t)
   const [{ key }, { key: endless }] = [
     await addKey(file, { role: 'admin', lifetimeSeconds: 3600 }),
@@ -210,7 +210,7 @@ t.test('a key that ends mints nothing that lasts longer, nor do the tokens that 
   t.ok((await mint(app, withToken('root', 'admin'), { expiresIn: '30d' })).token)
 })
 
-t.test('where the policy is off no admin mints, and tokens are revoked all the same', async t => {
+t.test('MINT_POLICY=off stops minting, but not revocation', async t => {
   const app = await service(t, { env: { MINT_POLICY: 'off' } })
   const names = (await post(app, rpc('tools/list'), withToken('root', 'admin'))).body.result.tools.map(
     ({ name }: { name: string }) => name
@@ -218,7 +218,7 @@ t.test('where the policy is off no admin mints, and tokens are revoked all the s
   t.same(names, ['list-tokens', 'revoke-subject', 'revoke-token', 'whoami'])
 })
 
-t.test('with a public address tokens name it, and those of another server are refused', async t => {
+t.test('PUBLIC_URL sets iss and aud, and tokens of other servers are refused', async t => {
   const app = await service(t, { env: { PUBLIC_URL: 'https://mcp.example.com', ALLOWED_HOSTS: 'localhost' } })
   const { token } = await mint(app, withToken('root', 'admin'))
   const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString())
@@ -232,7 +232,7 @@ t.test('with a public address tokens name it, and those of another server are re
   t.equal((await post(app, rpc('tools/list'), bearer(elsewhere))).status, 401)
 })
 
-t.test('a link in place of the token: the token is in no answer but the one to the link', async t => {
+t.test('TOKEN_DELIVERY=link returns a link, and only the link returns the token', async t => {
   const app = await service(t, {
     env: { TOKEN_DELIVERY: 'link', PUBLIC_URL: 'https://mcp.example.com/base', ALLOWED_HOSTS: 'localhost' }
   })
@@ -252,7 +252,7 @@ for (const [what, tool, argsOf] of [
   ['its id', 'revoke-token', (id: string) => ({ id })],
   ['its subject', 'revoke-subject', () => ({ subject: 'new' })]
 ] as const) {
-  t.test(`a link hands over no token that was revoked by ${what} meanwhile`, async t => {
+  t.test(`a link does not deliver a token revoked by ${what} in the meantime`, async t => {
     const app = await service(t, {
       env: { TOKEN_DELIVERY: 'link', PUBLIC_URL: 'https://mcp.example.com', ALLOWED_HOSTS: 'localhost' }
     })
@@ -269,7 +269,7 @@ for (const [what, tool, argsOf] of [
   })
 }
 
-t.test('neither the token nor the code of its link is in the log', async t => {
+t.test("neither the token nor the link's code is in the log", async t => {
   const lines: string[] = []
   const app = await service(t, {
     logStream: {
@@ -294,6 +294,6 @@ t.test('neither the token nor the code of its link is in the log', async t => {
   for (const part of token.split('.').slice(1)) t.notOk(log.includes(part))
 })
 
-t.test('without a public address links are no setting to start with', async t => {
+t.test('TOKEN_DELIVERY=link without PUBLIC_URL stops the start', async t => {
   await t.rejects(service(t, { env: { TOKEN_DELIVERY: 'link' } }), { message: /^TOKEN_DELIVERY .*PUBLIC_URL/ })
 })

@@ -38,7 +38,7 @@ t.test('a stream ends when the token of the provider does', async (t) => {
   t.ok(await succeeds(endsWithToken))
 })
 
-t.test('a clock that is behind ours is tolerated as far as the settings say', async (t) => {
+t.test('JWT_CLOCK_TOLERANCE accepts a clock that is behind', async (t) => {
   const fake = await fakeIssuer(t, key)
   const token = bearer(await sign(key, claimsOf(fake.issuer, { exp: inSeconds(-2) })))
   t.equal((await post(await resourceServer(t, fake.issuer), whoami, token)).status, 401)
@@ -49,7 +49,7 @@ t.test('a clock that is behind ours is tolerated as far as the settings say', as
   )
 })
 
-t.test('after a rotation of our own secret the tokens of before are good, and new ones by the new', async (t) => {
+t.test('JWT_SECRET_PREVIOUS accepts old tokens after a rotation', async (t) => {
   const env = { JWT_SECRET: 'the-secret-of-today-of-32-bytes-or-more', JWT_SECRET_PREVIOUS: secret }
   const app = await buildApp({ env, logStream: logSink() })
   t.teardown(() => app.close())
@@ -63,7 +63,7 @@ t.test('after a rotation of our own secret the tokens of before are good, and ne
   t.equal((await post(rotated, whoami, withToken('ada'))).status, 401)
 })
 
-t.test('a token for another server is not good here, though our secret signed it', async (t) => {
+t.test('a token for another server is refused despite our signature', async (t) => {
   const app = await buildApp({ env: { JWT_SECRET: secret, PUBLIC_URL: publicUrl }, logStream: logSink() })
   t.teardown(() => app.close())
   t.equal(
@@ -84,7 +84,7 @@ t.test('a token for another server is not good here, though our secret signed it
   t.equal((await post(app, whoami, withToken('ada'))).status, 200)
 })
 
-t.test("two chains in a host's app trust each its own issuer", async (t) => {
+t.test('two mcpAuth registrations trust only their own issuers', async (t) => {
   const [one, two] = [await fakeIssuer(t, key), await fakeIssuer(t, key)]
   const app = Fastify()
   t.teardown(() => app.close())
@@ -114,7 +114,7 @@ t.test("two chains in a host's app trust each its own issuer", async (t) => {
   })
 })
 
-t.test('an issuer without a name for this server is refused at the start', async (t) => {
+t.test('an issuer without an audience stops the start', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
   await t.rejects(

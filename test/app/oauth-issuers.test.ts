@@ -42,7 +42,7 @@ async function call (
   return { status, id: body.result?.structuredContent.id, role: body.result?.structuredContent.role }
 }
 
-t.test('each issuer proves its own callers, by its own keys and claims', async t => {
+t.test('each issuer has its own callers, keys and claims', async t => {
   const [a, b, c] = [await fakeIssuer(t, one), await fakeIssuer(t, other), await fakeIssuer(t, main)]
   const app = await start(t, [
     { name: 'team', issuer: a.issuer, rolesClaim: 'groups', adminRole: 'ops' },
@@ -65,7 +65,7 @@ t.test('each issuer proves its own callers, by its own keys and claims', async t
   ])
 })
 
-t.test('an issuer that is away hurts nobody else', async t => {
+t.test('an unavailable issuer does not affect the others', async t => {
   const [a, b] = [await fakeIssuer(t, one), await fakeIssuer(t, other)]
   const app = await start(t, [{ name: 'away', issuer: a.issuer }, { name: 'here', issuer: b.issuer }])
   await a.stop()
@@ -75,7 +75,7 @@ t.test('an issuer that is away hurts nobody else', async t => {
   t.equal((await app.inject('/ready')).statusCode, 200)
 })
 
-t.test('a token of an unknown issuer makes us ask nobody', async t => {
+t.test('a token of an unknown issuer causes no request', async t => {
   const [a, b, unknown] = [await fakeIssuer(t, one), await fakeIssuer(t, other), await fakeIssuer(t, one)]
   const app = await start(t, [{ name: 'a', issuer: a.issuer }, { name: 'b', issuer: b.issuer }])
   t.match(await call(app, one, unknown), { status: 401 })
@@ -117,7 +117,7 @@ for (const [what, content] of [
   ['an audience that is no list', [{ name: 'a', issuer: 'https://id.example.com', audience: 'us' }]],
   ['the JWT_ISSUER', [{ name: 'a', issuer: 'https://main.example.com' }]]
 ] as const) {
-  t.test(`a file with ${what} stops the start, and names the setting`, async t => {
+  t.test(`a JWT_ISSUERS_FILE with ${what} stops the start and names the setting`, async t => {
     const path = content === undefined ? join(await directory(t), 'none.json') : await file(t, content)
     await t.rejects(
       buildApp({

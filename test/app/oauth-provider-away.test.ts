@@ -8,7 +8,7 @@ import { adaKey, callOf, listening, post, withKey } from '../support/service.js'
 const otherKey = await signingKey('ES256', 'second')
 const whoami = callOf('whoami')
 
-t.test('while the provider is away, known keys are good and nobody pays for the others', async (t) => {
+t.test('while the provider is down, known keys work and nobody is charged', async (t) => {
   const { provider, app } = await both(t, {}, { env: { PREAUTH_KNOWN_TTL_MS: '0', PREAUTH_RATE_LIMIT_MAX: '1' } })
   const token = await provider.token(resource)
   await provider.rotate(otherKey)
@@ -28,7 +28,7 @@ t.test('while the provider is away, known keys are good and nobody pays for the 
 })
 
 t.test(
-  'a stranger cannot make the server unready while the provider is away, nor does it stay unready after',
+  'an unknown caller cannot make the server unready while the provider is down',
   async t => {
     const fake = await fakeIssuer(t, key)
     const logStream = logSink()
@@ -48,7 +48,7 @@ t.test(
 )
 
 t.test(
-  'a server that begins while the provider is away is not ready until it is back, and needs no token for that',
+  'a server that starts while the provider is down becomes ready by itself',
   async t => {
     const fake = await fakeIssuer(t, key)
     await fake.stop()
@@ -73,7 +73,7 @@ t.test(
   }
 )
 
-t.test('a provider that hangs is given up', async (t) => {
+t.test('a provider that hangs is abandoned after the timeout', async (t) => {
   const fake = await fakeIssuer(t)
   fake.answer('/.well-known/openid-configuration', () => {})
   const app = await resourceServer(t, fake.issuer, { env: { JWT_JWKS_TIMEOUT_MS: '200' } })
@@ -102,7 +102,7 @@ t.test('a bad key beside a token that cannot be judged right now is refused and 
   t.match(await post(app, whoami, { ...token, ...withKey }), { status: 503 })
 })
 
-t.test('60 tokens with unknown keys are 60 refusals and a handful of fetches', async (t) => {
+t.test('60 tokens with unknown keys cause 60 refusals and few fetches', async (t) => {
   const fake = await fakeIssuer(t, key)
   const app = await resourceServer(t, fake.issuer, { env: { PREAUTH_RATE_LIMIT_MAX: '1000' } })
   t.equal((await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))).status, 200)
@@ -142,7 +142,7 @@ for (const [what, spoil] of [
   ],
   ['10 MB', () => json({ keys: [key.jwk], padding: 'x'.repeat(10_000_000) })]
 ] as Array<[string, (issuer: string) => ReturnType<typeof json>]>) {
-  t.test(`${what} in place of the keys is 503, and the log knows why`, async t => {
+  t.test(`a key set replaced by ${what} gives 503, and the log has the reason`, async t => {
     const fake = await fakeIssuer(t)
     fake.answer('/elsewhere', json({ keys: [key.jwk] }))
     fake.answer('/jwks', spoil(fake.issuer))

@@ -137,7 +137,7 @@ const recipes: readonly Recipe[] = [
 ]
 
 for (const { provider, path = '', key = es384, keysAt, env, typ, good, proves, refused } of recipes) {
-  t.test(`tokens of ${provider} are accepted by its recipe, and others of the same issuer are not`, async t => {
+  t.test(`the recipe accepts access tokens of ${provider}, and no other tokens`, async t => {
     const fake = await fakeIssuer(t, key)
     const issuer = fake.issuer + path
     if (keysAt === undefined) {

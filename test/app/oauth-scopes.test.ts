@@ -59,7 +59,7 @@ for (const [what, connectTo] of [
     }
   }]
 ] as const) {
-  t.test(`a client ${what} steps up once for each scope that a tool needs, and keeps those that it has`, async (t) => {
+  t.test(`a client ${what} steps up once per required scope and keeps its scopes`, async (t) => {
     const { provider, app } = await both(t, {}, { env: { OAUTH_SCOPES: 'mcp:tools' }, tools: [writeFile, readFile] })
     const proxy = await proxyTo(app) as never
     const memory = new OAuthMemory({ client_id: registered.client_id })
@@ -85,7 +85,7 @@ for (const [what, connectTo] of [
   })
 }
 
-t.test('a tool that asks for a scope is listed, and challenges who comes with a token of the provider', async (t) => {
+t.test('denied: challenge lists the tool and challenges tokens of the provider', async (t) => {
   const { provider, app } = await both(t, {}, { tools: [writeFile] })
   const token = bearer(await provider.token(resource))
   t.match((await post(app, rpc('tools/list'), token)).body.result.tools, [{ name: 'whoami' }, { name: 'write-file' }])
@@ -107,7 +107,7 @@ t.test('a tool that asks for a scope is listed, and challenges who comes with a 
   })
 })
 
-t.test('whatever names a guarded item is challenged in the same way', async (t) => {
+t.test('every method that names a guarded item gets the same challenge', async (t) => {
   const access = { scopes: ['files:write'], denied: 'challenge' } as const
   const { provider, app } = await both(t, {}, {
     prompts: [definePrompt({ name: 'ask', access, complete: { topic: () => ['one'] }, handler: () => 'asked' })],
@@ -142,7 +142,7 @@ t.test('whatever names a guarded item is challenged in the same way', async (t) 
 })
 
 t.test(
-  'a challenge repeats no scope that only the client decides on, and none where they would fill the headers',
+  'a challenge omits offline_access and too many scopes',
   async t => {
     const fake = await fakeIssuer(t, key)
     const app = await resourceServer(t, fake.issuer, { tools: [writeFile] })
@@ -154,7 +154,7 @@ t.test(
   }
 )
 
-t.test('a tool that no scope would open is hidden from who has no other right to it', async (t) => {
+t.test('a tool that no scope would open is hidden', async (t) => {
   const adminOnly = defineTool({
     name: 'admin-only',
     access: { roles: ['admin'], scopes: ['files:write'], denied: 'challenge' },
@@ -172,7 +172,7 @@ t.test('a tool that no scope would open is hidden from who has no other right to
   })
 })
 
-t.test('callers without a provider to go to meet no challenge for scopes', async (t) => {
+t.test('callers without a provider get no scope challenge', async (t) => {
   const { app } = await both(t, {}, { env: { JWT_SECRET: secret, API_KEYS: adaKey }, tools: [writeFile] })
   for (const credential of [withKey, withToken('ada')]) {
     t.match(await post(app, callOf('write-file'), credential), {

@@ -34,7 +34,7 @@ for (const [what, connect] of [
     return { client, transport, connected: client.connect(transport) }
   }]
 ] as const) {
-  t.test(`a client ${what} finds the provider by our refusal, gets a token for us and calls a tool`, async (t) => {
+  t.test(`a client ${what} discovers the provider from a 401, gets a token and calls a tool`, async (t) => {
     const { provider, app } = await both(t, {}, { env: { OAUTH_SCOPES: 'mcp:tools' } })
     const proxy = await proxyTo(app) as never
     const memory = new OAuthMemory()
@@ -60,7 +60,7 @@ for (const [what, connect] of [
   })
 }
 
-t.test('the metadata is told to everybody, from the settings alone', async (t) => {
+t.test('the resource metadata is public and built only from settings', async (t) => {
   const app = await resourceServer(t, 'https://id.example.com/')
   for (const path of ['', '/mcp']) {
     const response = await app.inject({
@@ -79,7 +79,7 @@ t.test('the metadata is told to everybody, from the settings alone', async (t) =
 })
 
 t.test(
-  'a challenge tells where the metadata is and what to ask for, and an error only to who presented something',
+  'a challenge has metadata and scope, and an error only for a given credential',
   async t => {
     const app = await resourceServer(t, 'https://id.example.com', {
       env: { OAUTH_SCOPES: 'mcp:tools,mcp:read' }
@@ -93,7 +93,7 @@ t.test(
   }
 )
 
-t.test('below a path everything is built from the public address', async (t) => {
+t.test('a path in PUBLIC_URL is part of all URLs', async (t) => {
   const app = await resourceServer(t, 'https://id.example.com', { env: { PUBLIC_URL: 'https://example.com/team' } })
   const { headers } = await post(app, whoami, {})
   t.match(
@@ -111,7 +111,7 @@ for (const [what, env] of [
   ['without an issuer', { API_KEYS: adaKey, PUBLIC_URL: publicUrl }],
   ['without a public address', { JWT_ISSUER: 'https://id.example.com', JWT_AUDIENCE: 'team' }]
 ] as const) {
-  t.test(`${what} the metadata is not found, which costs nothing, and no challenge tells of it`, async (t) => {
+  t.test(`${what} the metadata is a free 404, and challenges do not mention it`, async (t) => {
     const app = await buildApp({ env, logStream: logSink() })
     t.teardown(() => app.close())
     for (const path of ['', '/mcp']) {
@@ -134,26 +134,26 @@ for (const [what, name, isGood] of [
   ['another path', `${publicUrl}/mcp2`, false],
   ['another server', 'https://other.example.com/mcp', false]
 ] as const) {
-  t.test(`a token that the provider made for ${what} is ${isGood ? '' : 'not '}good`, async t => {
+  t.test(`a token that the provider issued for ${what} is ${isGood ? '' : 'not '}accepted`, async t => {
     const { provider, app } = await both(t, {}, { env: { JWT_AUDIENCE: 'urn:team' } })
     t.equal((await post(app, whoami, bearer(await provider.token(name)))).status, isGood ? 200 : 401)
   })
 }
 
-t.test('a token of another provider with the same keys is not good', async (t) => {
+t.test('a token of another issuer with the same keys is refused', async (t) => {
   const { app } = await both(t)
   const other = await runningProvider(t, { key })
   t.equal((await post(app, whoami, bearer(await other.token(resource)))).status, 401)
 })
 
-t.test('a token by our own secret is not good where it names the provider', async (t) => {
+t.test('a token signed with JWT_SECRET that names the provider is refused', async (t) => {
   const { provider, app } = await both(t, {}, { env: { JWT_SECRET: secret } })
   const token = generateToken('ada', 'admin', '1h', { secret, issuer: provider.issuer, audience: resource })
   t.equal((await post(app, whoami, bearer(token))).status, 401)
   t.equal((await post(app, whoami, withToken('ada'))).body.result.structuredContent.id, 'jwt:ada')
 })
 
-t.test('a token that the provider signed with our secret is not good', async (t) => {
+t.test('a provider token signed with JWT_SECRET is refused', async (t) => {
   const { provider, app } = await both(
     t,
     { tokens: { jwt: { sign: { alg: 'HS256', key: Buffer.from(secret) } } } },
@@ -164,7 +164,7 @@ t.test('a token that the provider signed with our secret is not good', async (t)
   t.equal((await post(app, whoami, bearer(token))).status, 401)
 })
 
-t.test('a token with all the groups of a person is good, as long as the headers have room for it', async (t) => {
+t.test('a token with many groups is accepted if the headers fit', async (t) => {
   const fake = await fakeIssuer(t, key)
   const app = await resourceServer(t, fake.issuer)
   const url = await listening(app)
@@ -188,7 +188,7 @@ t.test('a token with all the groups of a person is good, as long as the headers 
   t.same([await call(200), await call(280), await call(300), await call(320)], [200, 200, 401, 431])
 })
 
-t.test('the same name at the provider, in our tokens and among our keys are three callers', async (t) => {
+t.test('a provider subject, a token subject and a key of one name are three callers', async (t) => {
   const fake = await fakeIssuer(t, key)
   const app = await resourceServer(t, fake.issuer, { env: { JWT_SECRET: secret, API_KEYS: adaKey } })
   const ids = new Set<string>()
@@ -203,7 +203,7 @@ t.test('the same name at the provider, in our tokens and among our keys are thre
   t.equal(ids.size, 4)
 })
 
-t.test('the roles of the provider are those that the settings map', async (t) => {
+t.test("JWT_ROLES_CLAIM and JWT_ADMIN_ROLE map the provider's roles", async (t) => {
   const { provider, app } = await both(
     t,
     { claims: { realm_access: { roles: ['staff'] } } },
@@ -213,7 +213,7 @@ t.test('the roles of the provider are those that the settings map', async (t) =>
 })
 
 t.test(
-  'a key that is new at the provider is good at once, and the old one no longer when the keys are read again',
+  'a new provider key works at once, and a withdrawn key ends with the next fetch',
   async t => {
     const { provider, app } = await both(t, {}, { env: { PREAUTH_KNOWN_TTL_MS: '0' } })
     const old = await provider.token(resource)

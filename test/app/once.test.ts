@@ -25,7 +25,7 @@ function pay (once: boolean, paid: { count: number }): ReturnType<typeof defineT
   })
 }
 
-t.test('a request state of a tool that says once is used up by its first use', async t => {
+t.test('a once tool accepts its request state a single time', async t => {
   const paid = { count: 0 }
   const app = await service(t, { tools: [pay(true, paid)] })
   const { requestState } = (await call(app, {})).result
@@ -43,7 +43,7 @@ t.test('a request state of a tool that says once is used up by its first use', a
   t.equal(paid.count, 2)
 })
 
-t.test('an answer that was not asked for does not count for such a tool', async t => {
+t.test('a once tool ignores an answer that was not asked for', async t => {
   const paid = { count: 0 }
   const app = await service(t, { tools: [pay(true, paid)] })
   for (let i = 0; i < 2; i++) {
@@ -52,7 +52,7 @@ t.test('an answer that was not asked for does not count for such a tool', async 
   t.equal(paid.count, 0)
 })
 
-t.test('the state of another tool may be sent again', async t => {
+t.test('a tool without once accepts its request state again', async t => {
   const paid = { count: 0 }
   const app = await service(t, { tools: [pay(false, paid)] })
   const { requestState } = (await call(app, {})).result
@@ -62,7 +62,7 @@ t.test('the state of another tool may be sent again', async t => {
   t.equal(paid.count, 2)
 })
 
-t.test('where the instances cannot be asked, a state is not used', async t => {
+t.test('a once tool refuses its state if the store cannot be reached', async t => {
   const paid = { count: 0 }
   const app = await service(t, { tools: [pay(true, paid)] })
   const { requestState } = (await call(app, {})).result

@@ -111,7 +111,7 @@ const ladder: Rung[] = [
 ]
 
 for (const rung of ladder) {
-  t.test(`${rung.what} is answered with ${rung.status}, whatever else is wrong`, async t => {
+  t.test(`${rung.what} gets ${rung.status}, whatever else is wrong`, async t => {
     const app = await narrow(t)
     if (rung.spent === true) await spendBudget(app)
     if (rung.locked === true) await lockAddress(app)
@@ -121,7 +121,7 @@ for (const rung of ladder) {
   })
 }
 
-t.test('the address and the caller are told apart by the bucket that decided', async t => {
+t.test('the RateLimit headers name the bucket that decided', async t => {
   const app = await narrow(t)
   await spendBudget(app)
   const own = await post(app, rpc('ping'), rightKey)
@@ -131,7 +131,7 @@ t.test('the address and the caller are told apart by the bucket that decided', a
   t.match(address.headers['ratelimit-policy'], /^"address";q=1;/)
 })
 
-t.test('a refused origin is charged to nobody', async t => {
+t.test('a refused origin charges no limit', async t => {
   const app = await narrow(t)
   for (let i = 0; i < 3; i++) await post(app, rpc('ping'), { ...foreignOrigin, ...wrongKey })
   t.equal((await post(app, rpc('ping'), rightKey)).status, 200)
@@ -149,7 +149,7 @@ for (const [what, headers, status] of [['401', wrongKey, 401], ['429', rightKey,
   })
 }
 
-t.test('a preflight passes a locked-out address', async t => {
+t.test('a preflight passes a locked address', async t => {
   const app = await narrow(t)
   await lockAddress(app)
   const response = await app.inject({
@@ -160,7 +160,7 @@ t.test('a preflight passes a locked-out address', async t => {
   t.equal(response.statusCode, 204)
 })
 
-t.test('health answers whoever is locked out, at any Host and any Origin', async t => {
+t.test('health answers locked addresses, with any Host and Origin', async t => {
   const app = await narrow(t)
   await lockAddress(app)
   const response = await app.inject({ url: '/health', headers: { ...foreignHost, ...foreignOrigin, ...wrongKey } })
@@ -169,7 +169,7 @@ t.test('health answers whoever is locked out, at any Host and any Origin', async
   t.equal(response.headers['x-ratelimit-limit'], undefined)
 })
 
-t.test('a tool runs for who passed every station, and for nobody else', async t => {
+t.test('a tool runs only for requests that passed every check', async t => {
   let runs = 0
   const count = defineTool({ name: 'count', handler: () => { runs += 1; return 'done' } })
   const app = await narrow(t, { tools: [count], env: { RATE_LIMIT_MAX: '2' } })
@@ -180,7 +180,7 @@ t.test('a tool runs for who passed every station, and for nobody else', async t 
   t.equal(runs, 0, 'the last refusal locked the address out')
 })
 
-t.test('a caller is served once each station has let it pass', async t => {
+t.test('a caller is served once every check passes', async t => {
   let runs = 0
   const count = defineTool({ name: 'count', handler: () => { runs += 1; return 'done' } })
   const app = await narrow(t, { tools: [count] })
@@ -189,7 +189,7 @@ t.test('a caller is served once each station has let it pass', async t => {
   t.equal(runs, 1)
 })
 
-t.test('each request leaves one line, with the code of the station that refused it', async t => {
+t.test('each request logs one line with the code of its refusal', async t => {
   const sink = logSink()
   const app = await narrow(t, { logStream: sink })
   await post(app, rpc('ping'), foreignOrigin)

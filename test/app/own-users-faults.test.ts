@@ -8,7 +8,7 @@ import { adaKey, callOf, post } from '../support/service.js'
 import { crmKey, withCrmKey, host, good } from '../support/own-users.js'
 
 for (const nothing of [null, undefined] as const) {
-  t.test(`verifyKey that answers ${nothing} is the 401 of every bad key, and charges the address`, async t => {
+  t.test(`verifyKey that returns ${nothing} gives the usual 401 and charges the address`, async t => {
     const { app } = await host(t, {
       apiKeys: [adaKey],
       verifyKey: () => nothing,
@@ -52,7 +52,7 @@ for (const [what, verifyKey] of unable) {
   })
 }
 
-t.test('verifyKey hears that nobody waits any longer', async t => {
+t.test('the signal of verifyKey is aborted when the caller disconnects', async t => {
   let aborted = false
   const { app } = await host(t, {
     verifyKeyTimeoutMs: 20,
@@ -101,7 +101,7 @@ function circular (): unknown {
 }
 
 for (const [what, answer] of faulty) {
-  t.test(`verifyKey that answers ${what} is a fault, and lets nobody in`, async t => {
+  t.test(`verifyKey that returns ${what} is a fault and grants no access`, async t => {
     const { app, log } = await host(t, { verifyKey: () => answer as never })
     t.match(await post(app, callOf('echo'), withCrmKey), {
       status: 500,
@@ -112,7 +112,7 @@ for (const [what, answer] of faulty) {
   })
 }
 
-t.test('attributes called __proto__ give nobody anything', async t => {
+t.test('attributes named __proto__ give no rights', async t => {
   const { app } = await host(t, {
     verifyKey: () => ({
       id: 'crm:7',
@@ -133,7 +133,7 @@ for (const [what, options, message] of [
   ['verifyKeyTimeoutMs of 0', { verifyKey: good, verifyKeyTimeoutMs: 0 }, /verifyKeyTimeoutMs/],
   ['verifyKeyTtlMs below 0', { verifyKey: good, verifyKeyTtlMs: -1 }, /verifyKeyTtlMs/]
 ] as Array<[string, McpAuthOptions, RegExp]>) {
-  t.test(`${what} stops the boot`, async t => {
+  t.test(`${what} stops the start`, async t => {
     const app = Fastify()
     t.teardown(() => app.close())
     await t.rejects(

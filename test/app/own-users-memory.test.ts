@@ -7,7 +7,7 @@ import { callOf, eventsOf, listening, modern, modernMeta, post } from '../suppor
 import { withCrmKey, echo, host, good } from '../support/own-users.js'
 import { until } from '../support/until.js'
 
-t.test('a good answer counts for verifyKeyTtlMs, a bad one is not remembered', async t => {
+t.test('verifyKey results are cached for verifyKeyTtlMs only if valid', async t => {
   let asked = 0
   const { app } = await host(t, {
     preauthLimit: { max: 1000, windowMs: 60_000 },
@@ -22,7 +22,7 @@ t.test('a good answer counts for verifyKeyTtlMs, a bad one is not remembered', a
   t.equal(asked, 4)
 })
 
-t.test('verifyKeyTtlMs: 0 asks on every request', async t => {
+t.test('verifyKeyTtlMs: 0 calls verifyKey on every request', async t => {
   let asked = 0
   const { app } = await host(t, {
     verifyKeyTtlMs: 0,
@@ -39,7 +39,7 @@ t.test('verifyKeyTtlMs: 0 asks on every request', async t => {
   t.equal(asked, 3)
 })
 
-t.test('many requests with one key at once are one question', async t => {
+t.test('concurrent requests with one key call verifyKey once', async t => {
   let asked = 0
   const { app } = await host(t, {
     verifyKey: async (key, context) => {
@@ -53,7 +53,7 @@ t.test('many requests with one key at once are one question', async t => {
   t.equal(asked, 1)
 })
 
-t.test('an answer is good no longer than the key', async t => {
+t.test('a cached result is valid no longer than the key', async t => {
   let expiresAt = Date.now() + 60_000
   const { app } = await host(t, { verifyKey: () => ({ id: 'crm:7', expiresAt }) })
   t.equal((await post(app, callOf('echo'), withCrmKey)).status, 200)
@@ -61,7 +61,7 @@ t.test('an answer is good no longer than the key', async t => {
   t.equal((await post(app, callOf('echo'), { 'x-api-key': 'another-key' })).status, 401)
 })
 
-t.test('endpoint.forget has the key looked up anew, also while it is being looked up', async t => {
+t.test('endpoint.forget drops a key, even during its look-up', async t => {
   let isGood = true
   let open = (): void => {}
   const gate = new Promise<void>(resolve => { open = resolve })
@@ -113,8 +113,7 @@ function talkingCall (
 
 for (const withStillGood of [true, false]) {
   t.test(
-    'endpoint.forget ends the streams and the calls of a key ' +
-      `${withStillGood ? 'of which stillGood says no' : 'where there is no stillGood'}`,
+    `endpoint.forget ends the streams and calls of a key ${withStillGood ? 'if stillGood denies it' : 'without stillGood'}`,
     async t => {
       let isGood = true
       let talking = 0
@@ -169,7 +168,7 @@ for (const withStillGood of [true, false]) {
 }
 
 t.test(
-  'stillGood is asked for open streams once every verifyKeyTtlMs, and its fault is a no',
+  'stillGood is called once every verifyKeyTtlMs, and failing counts as false',
   async t => {
     const talk = defineTool({
       name: 'talk',

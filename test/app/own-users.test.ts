@@ -18,13 +18,13 @@ async function principalOf (
   return (await post(app, callOf('echo'), headers)).body?.result?.structuredContent
 }
 
-t.test('verifyKey alone opens the door, and an id alone is an identity', async t => {
+t.test('verifyKey needs only to return an id', async t => {
   const { app } = await host(t, { verifyKey: key => key === crmKey ? { id: 'crm:7' } : null })
   t.same(await principalOf(app), { id: 'crm:7', role: 'user', scopes: [], method: 'api-key', attributes: {} })
   t.equal((await post(app, callOf('echo'), { 'x-api-key': `${crmKey}x` })).status, 401)
 })
 
-t.test('verifyKey is told the key, its digest, the address and the id of the request', async t => {
+t.test('verifyKey gets the key, its digest, the address and the request id', async t => {
   const asked: unknown[] = []
   const { app } = await host(t, { verifyKey: async (key, context) => { asked.push([key, context]); return null } })
   const { headers } = await post(app, callOf('echo'), withCrmKey)
@@ -41,7 +41,7 @@ t.test('verifyKey is told the key, its digest, the address and the id of the req
   ])
 })
 
-t.test('all of an identity reaches tools and limits, frozen', async t => {
+t.test('tools and limits get the whole identity, frozen', async t => {
   const expiresAt = Date.now() + 60_000
   const rows = [{ team: 'a' }]
   const seen: Principal[] = []
@@ -112,7 +112,7 @@ t.test('access rules use roles and attributes of the app', async t => {
   t.same(await names('audit-acme'), ['acme', 'audit'])
 })
 
-t.test('a key of the list or of the file never reaches verifyKey, and a token does not', async t => {
+t.test('verifyKey is not called for listed or managed keys or tokens', async t => {
   let asked = 0
   const { app } = await host(t, { apiKeys: [adaKey], jwtSecret: secret, verifyKey: () => { asked += 1; return null } })
   t.equal((await post(app, callOf('echo'), { 'x-api-key': adaKey })).status, 200)
@@ -122,14 +122,14 @@ t.test('a key of the list or of the file never reaches verifyKey, and a token do
   t.equal(asked, 1)
 })
 
-t.test('a service takes verifyKey in place of every credential among its settings', async t => {
+t.test('verifyKey replaces every credential in the settings', async t => {
   await t.rejects(buildApp({ logStream: logSink() }), { message: /no credential is configured/ })
   const app = await buildApp({ logStream: logSink(), verifyKey: good, tools: [echo()] })
   t.teardown(() => app.close())
   t.equal((await principalOf(app)).id, 'crm:7')
 })
 
-t.test('plugins/auth alone takes verifyKey', async t => {
+t.test('plugins/auth accepts verifyKey', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(auth, { verifyKey: good })

@@ -217,7 +217,7 @@ async function faultsOf (project: string, name: string, source: string, options:
   return stdout
 }
 
-t.test('the package works in a fresh project', { timeout: 240_000 }, async t => {
+t.test('the package works in a new project', { timeout: 240_000 }, async t => {
   const folder = mkdtempSync(join(tmpdir(), 'packed-'))
   t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
   const project = join(folder, 'project')
@@ -236,7 +236,7 @@ t.test('the package works in a fresh project', { timeout: 240_000 }, async t => 
     })
   ]
 
-  t.test('it holds what it is made of, and no test, source or secret', async t => {
+  t.test('the package contains no tests, sources or secrets', async t => {
     for (const file of [
       'dist/src/index.js',
       'dist/src/index.d.ts',
@@ -256,22 +256,22 @@ t.test('the package works in a fresh project', { timeout: 240_000 }, async t => 
     )
   })
 
-  t.test('a project that uses it type-checks, strictly', async t => {
+  t.test('a strict TypeScript project that uses the package type-checks', async t => {
     t.equal(await faultsOfMain, '')
   })
 
-  t.test('what the plugins add is typed for who imports the package alone', async t => {
+  t.test('importing only the package types the decorators of the plugins', async t => {
     t.equal(await faultsOfEntry, '')
   })
 
   t.test(
-    'a host that has principal, rateLimitMax and config of its own type-checks, with declaration files',
+    'a host with its own principal, rateLimitMax and config type-checks',
     async t => {
       t.equal(await faultsOfNames, '')
     }
   )
 
-  t.test('both ways of registering it work beside the host\'s own routes', async t => {
+  t.test("both ways to register work next to the host's own routes", async t => {
     const { stdout } = await run(process.execPath, ['out/main.js'], { cwd: project })
     t.same(JSON.parse(stdout), {
       misspelt: ['apiKey'],
@@ -283,14 +283,14 @@ t.test('the package works in a fresh project', { timeout: 240_000 }, async t => 
     })
   })
 
-  t.test('what is not exported is out of reach', async t => {
+  t.test('modules that are not exported cannot be imported', async t => {
     const attempt = `await import('${manifest.name}/dist/src/errors.js').then(() => console.log('in'), ({ ` +
       'code }) => console.log(code))'
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', attempt], { cwd: project })
     t.equal(stdout.trim(), 'ERR_PACKAGE_PATH_NOT_EXPORTED')
   })
 
-  t.test('its command line runs', async t => {
+  t.test('the command line of the package runs', async t => {
     const { stdout } = await run(process.execPath, [join(unpacked, 'dist/src/cli/main.js'), '--version'], {
       cwd: project
     })

@@ -29,7 +29,7 @@ async function setUp (t: Test, env: Record<string, string> = audited) {
   return { cwd, run: async (...args: string[]) => await say(args, cwd, env) }
 }
 
-t.test('a server and command processes write to one audit file at the same time, and it verifies', async t => {
+t.test('a server and commands write one verifiable audit file at the same time', async t => {
   const { cwd, run } = await setUp(t)
   t.match(await run('keys', 'create', '--name', 'first'), { code: 0 })
   const server = start(t, process.execPath, [...viaTsx, 'start'], {
@@ -59,7 +59,7 @@ t.test('a server and command processes write to one audit file at the same time,
   t.notMatch(verified.stdout, 'was killed')
 })
 
-t.test('each command that changes something leaves one record of what, and by whom', async t => {
+t.test('each command that changes something writes one record with its author', async t => {
   const { cwd, run } = await setUp(t, { ...audited, SUDO_USER: 'grace' })
   const seen = async (args: string[], expected: object, code = 0): Promise<void> => {
     const before = ofCommands(cwd).length
@@ -94,7 +94,7 @@ t.test('each command that changes something leaves one record of what, and by wh
   t.match(await run('audit', 'verify'), { code: 0 })
 })
 
-t.test('a command that changes nothing leaves no record', async t => {
+t.test('a command that changes nothing writes no record', async t => {
   const { cwd, run } = await setUp(t)
   await run('freeze', '--all')
   const before = linesIn(cwd).length
@@ -106,13 +106,13 @@ t.test('a command that changes nothing leaves no record', async t => {
   t.equal(linesIn(cwd).length, before)
 })
 
-t.test('without AUDIT_FILE a command writes no audit', async t => {
+t.test('a command writes no audit without AUDIT_FILE', async t => {
   const { AUDIT_FILE: _, ...silent } = audited
   const { run } = await setUp(t, silent)
   t.match(await run('freeze', '--all'), { code: 0, stderr: '' })
 })
 
-t.test('a record that does not fit on the disk ends in a warning, and the change is in force', async t => {
+t.test('a full disk gives a warning, and the change still takes effect', async t => {
   const { run } = await setUp(t, { ...audited, AUDIT_FILE: '/dev/full' })
   t.match(await run('freeze', '--all'), {
     code: 0,
@@ -125,13 +125,13 @@ for (const [what, env] of [
   ['a missing directory', { AUDIT_FILE: 'missing/audit.jsonl' }],
   ['a weak AUDIT_KEY', { AUDIT_KEY: 'short' }]
 ] as const) {
-  t.test(`${what} of the audit ends in a warning, and the change is in force`, async t => {
+  t.test(`${what} of the audit gives a warning, and the change still takes effect`, async t => {
     const { run } = await setUp(t, { ...audited, ...env })
     t.match(await run('freeze', '--all'), { code: 0, stdout: /Switched off: all/, stderr: /^Warning: .*not in the audit/ })
   })
 }
 
-t.test('a command repairs a torn line, and appends behind it', async t => {
+t.test('a command repairs a torn line and appends after it', async t => {
   const { cwd, run } = await setUp(t)
   await run('freeze', '--tool', 'search')
   writeFileSync(join(cwd, 'audit.jsonl'), '{"audit":1,"at":"2026', { flag: 'a' })

@@ -28,7 +28,7 @@ async function callUntilGone (url: string): Promise<void> {
   }
 }
 
-t.test('a server that is killed while it writes leaves a chain that holds, and the next goes on', async t => {
+t.test('a killed server leaves a valid audit chain that the next one continues', async t => {
   const cwd = t.testdir({})
   const verify = async (): Promise<string> => {
     const { code, stdout } = await say(['audit', 'verify'], cwd, env)
@@ -50,7 +50,7 @@ t.test('a server that is killed while it writes leaves a chain that holds, and t
   }
 })
 
-t.test('a line that a killed process could not end is told, and the next process goes on after it', async t => {
+t.test('audit verify reports a line that a killed process left incomplete', async t => {
   const cwd = t.testdir({})
   const file = join(cwd, 'audit.jsonl')
   const server = serve(t, cwd, 4)

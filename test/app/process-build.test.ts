@@ -34,13 +34,12 @@ function filesIn (TMPDIR: string): string[] {
     .filter(path => !path.startsWith(join(TMPDIR, 'node-compile-cache')))
 }
 
-t.test('a checkout that was never built', { timeout: 240_000 }, async t => {
+t.test('a checkout that was not built', { timeout: 240_000 }, async t => {
   const cwd = checkOut(t)
   const TMPDIR = await directory(t)
 
   t.test(
-    'npm run token and npm run keys print what was asked for alone, and run no code of the directory for ' +
-      'temporary files',
+    'npm run token and keys print only their result, and run no code of TMPDIR',
     { timeout: 200_000 },
     async t => {
       const token = npm(t, cwd, TMPDIR, 'run', '--silent', 'token', '--', '--user', 'ada')
@@ -53,7 +52,7 @@ t.test('a checkout that was never built', { timeout: 240_000 }, async t => {
     }
   )
 
-  t.test('npm start answers the call that is under way at SIGTERM, and exits with 0', async t => {
+  t.test('npm start answers a running call at SIGTERM and exits with 0', async t => {
     const server = npm(t, cwd, TMPDIR, 'start')
     const call = await beginCall(t, await server.url)
     server.child.kill('SIGTERM')
@@ -65,7 +64,7 @@ t.test('a checkout that was never built', { timeout: 240_000 }, async t => {
   })
 })
 
-t.test('where it cannot be built, that is told on standard error, and no command runs', async t => {
+t.test('a failed build is reported on stderr, and no command runs', async t => {
   const cwd = checkOut(t)
   const TMPDIR = await directory(t)
   writeFileSync(join(cwd, 'tsconfig.build.json'), '{ "files": [] }')
@@ -75,7 +74,7 @@ t.test('where it cannot be built, that is told on standard error, and no command
   t.match(token.stderr(), 'tsconfig.build.json')
 })
 
-t.test('npm run dev serves without a build, restarts on a change, and leaves no process behind', async t => {
+t.test('npm run dev serves unbuilt code, restarts on changes and leaves no process', async t => {
   const cwd = checkOut(t)
   const TMPDIR = await directory(t)
   const dev = npm(t, cwd, TMPDIR, 'run', 'dev')

@@ -64,7 +64,7 @@ async function readAll (socket: Socket): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-t.test('an answer that is on its way at SIGTERM arrives in full', async t => {
+t.test('an answer that is being sent at SIGTERM arrives completely', async t => {
   const server = startTools(t)
   const socket = open(t, await server.url, callOf('large'))
   await new Promise(resolve => socket.once('readable', resolve))
@@ -78,7 +78,7 @@ t.test('an answer that is on its way at SIGTERM arrives in full', async t => {
   t.notMatch(server.stdout(), /"cut"/)
 })
 
-t.test('an answer that nobody reads is cut at the end of the grace, and the log says so', async t => {
+t.test('an unread answer is cut at the end of the grace period and logged', async t => {
   const server = startTools(t, { DRAIN_GRACE_MS: '300' })
   const socket = open(t, await server.url, callOf('large'))
   await new Promise(resolve => socket.once('readable', resolve))
@@ -110,7 +110,7 @@ t.test('a request that comes over an idle connection after SIGTERM is answered, 
   t.ok(await succeeds(isAnswered))
 })
 
-t.test('a connection that stays idle does not hold the process', async t => {
+t.test('an idle connection does not delay the exit', async t => {
   const server = startTools(t)
   const { hostname, port } = new URL(await server.url)
   const idle = connect(Number(port), hostname)
@@ -170,7 +170,7 @@ t.test('no request on twenty busy connections is lost', async t => {
   }), outcomes.join())
 })
 
-t.test('during the delay /ready says no and everything is served', async t => {
+t.test('during the delay /ready fails and everything is served', async t => {
   const server = startTools(t, { DRAIN_DELAY_MS: '600000' })
   const url = await server.url
   t.same(await (await fetch(`${url}/ready`)).json(), { status: 'ready', reasons: [] })
@@ -190,7 +190,7 @@ t.test('during the delay /ready says no and everything is served', async t => {
   t.same(await server.ended, { code: 143, signal: null }, 'a second signal ends it at once')
 })
 
-t.test('a standing stream ends with how long to wait before the next', async t => {
+t.test('a standing stream ends with a retry time', async t => {
   const server = startTools(t, { MCP_SESSIONS: 'on' })
   const url = await server.url
   const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } }
@@ -212,7 +212,7 @@ t.test('a standing stream ends with how long to wait before the next', async t =
   t.same(await server.ended, { code: 0, signal: null })
 })
 
-t.test('an error that nobody catches is logged with the requests in flight, and calls end as ever', async t => {
+t.test('an uncaught error logs the running request ids and drains', async t => {
   const server = startTools(t, { DRAIN_GRACE_MS: '200' })
   const url = await server.url
   const hanging = open(t, url, callOf('hang'))

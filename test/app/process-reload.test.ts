@@ -50,7 +50,7 @@ async function namesOf (url: string): Promise<string[]> {
   return result.tools.map(({ name }) => name)
 }
 
-t.test('SIGHUP serves the tools under the policies that the file holds now', async t => {
+t.test('SIGHUP applies changed tool policies', async t => {
   const { server, url, reload } = await serverWith(t, '', {})
   t.same(await namesOf(url), ['whoami'])
   t.match(await reload('', hideWhoami), { level: 30, msg: /^reloaded/, needRestart: undefined })
@@ -60,7 +60,7 @@ t.test('SIGHUP serves the tools under the policies that the file holds now', asy
   t.equal(server.child.exitCode, null)
 })
 
-t.test('SIGHUP takes over the log level', async t => {
+t.test('SIGHUP applies a changed log level', async t => {
   const { server, url, reload } = await serverWith(t, '', {})
   const atDebug = (): boolean => linesOf(server).some(({ level }) => level === 20)
   await fetch(`${url}/health`)
@@ -70,7 +70,7 @@ t.test('SIGHUP takes over the log level', async t => {
   await until(atDebug)
 })
 
-t.test('SIGHUP names the settings that need a restart, and shows none', async t => {
+t.test('SIGHUP names settings that need a restart, without values', async t => {
   const { server, reload } = await serverWith(t, '', {})
   t.same((await reload(`RATE_LIMIT_MAX=7\nJWT_SECRET=${'n'.repeat(40)}\n`, {})).needRestart, [
     'JWT_SECRET',
@@ -89,7 +89,7 @@ for (const [what, settings, policies, problem] of [
     /^TOOL_POLICY_FILE .*tools\.nope/
   ]
 ] as const) {
-  t.test(`SIGHUP with ${what} leaves all as it was`, async t => {
+  t.test(`SIGHUP with ${what} changes nothing`, async t => {
     const { server, url, reload } = await serverWith(t, '', {})
     t.match(await reload(`${settings}LOG_LEVEL=debug\n`, policies), {
       level: 50,

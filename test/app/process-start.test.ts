@@ -23,7 +23,7 @@ function startServer (t: Test, env: Record<string, string> = {}): Running {
   return start(t, process.execPath, [...viaTsx, 'start'], { cwd: t.testdir({}), env: { ...sound, ...env } })
 }
 
-t.test('a port that is taken is one sentence and exit code 1', async t => {
+t.test('an occupied port is one sentence and exit code 1', async t => {
   const other = createServer().listen(0, '127.0.0.1')
   t.teardown(() => other.close())
   await new Promise(resolve => other.once('listening', resolve))
@@ -53,7 +53,7 @@ for (const [what, env, sentence] of [
     /^The state directory .*\n$/
   ]
 ] as const) {
-  t.test(`a server of one's own ${what} is one sentence and exit code 1`, async t => {
+  t.test(`startServer ${what} is one sentence and exit code 1`, async t => {
     const server = start(t, process.execPath, ['--import', import.meta.resolve('tsx'), 'server.ts'], {
       cwd: ownServer(t),
       env
@@ -63,17 +63,17 @@ for (const [what, env, sentence] of [
   })
 }
 
-t.test('a server of one\'s own that fails is its maker\'s to judge where they want that', async t => {
+t.test('startServer with onFailure: throw throws the error', async t => {
   await t.rejects(startHere({ env: {}, dotenv: false, onFailure: 'throw' }), { name: 'ConfigError' })
 })
 
-t.test('an address that this machine does not have is one sentence and exit code 1', async t => {
+t.test('an address that the machine does not have is one sentence and exit code 1', async t => {
   const server = startServer(t, { HOST: '192.0.2.1', API_KEYS: key, ALLOWED_HOSTS: 'a.example' })
   t.same(await server.ended, { code: 1, signal: null })
   t.match(server.stderr(), /^Cannot listen on 192\.0\.2\.1, port 0: .*HOST.*\.\n$/)
 })
 
-t.test('each address of localhost has the one shape of refusals, and the drain', async t => {
+t.test('every address of localhost has the same refusals and drain', async t => {
   // A machine may have one address of that name alone.
   const source = `
     import dns from 'node:dns/promises'
@@ -100,7 +100,7 @@ t.test('each address of localhost has the one shape of refusals, and the drain',
   t.same(await server.ended, { code: 0, signal: null })
 })
 
-t.test('bad settings are listed one a line, without a value or a stack, and exit code 1', async t => {
+t.test('invalid settings are listed one per line, without values, with exit code 1', async t => {
   const server = startServer(t, {
     PORT: 'abc',
     RATE_LIMIT_MAX: '0',
@@ -114,7 +114,7 @@ t.test('bad settings are listed one a line, without a value or a stack, and exit
   t.notMatch(server.stderr() + server.stdout(), /canary|abc/)
 })
 
-t.test('weak keys on a laptop are warned about in the log, and the server serves', async t => {
+t.test('weak keys on loopback are logged as a warning', async t => {
   const server = startServer(t, { API_KEYS: `key1,key2,key3,${key}` })
   const response = await listTools(await server.url)
   t.equal(response.status, 200)
@@ -122,7 +122,7 @@ t.test('weak keys on a laptop are warned about in the log, and the server serves
   t.notMatch(server.stdout() + server.stderr(), /key1|key2|key3/)
 })
 
-t.test('the key, the curl and the token that init prints work on the server that starts next', async t => {
+t.test('the key, curl and token that init prints work on the next server', async t => {
   const cwd = t.testdir({})
   const free = createServer().listen(0, '127.0.0.1')
   await new Promise(resolve => free.once('listening', resolve))
@@ -144,7 +144,7 @@ t.test('the key, the curl and the token that init prints work on the server that
 })
 
 t.test(
-  'init in a directory that cannot be written to is one sentence and exit code 1',
+  'init in a read-only directory is one sentence and exit code 1',
   { skip: unlessNobodyCan() },
   async t => {
     // Root writes everywhere: there it runs as nobody.
@@ -158,7 +158,7 @@ t.test(
   }
 )
 
-t.test('start --demo also serves the demo items, and start alone does not', async t => {
+t.test('start --demo serves the demo items, and start does not', async t => {
   const demo = start(t, process.execPath, [...viaTsx, 'start', '--demo'], { cwd: t.testdir({}), env: sound })
   t.match(await (await listTools(await demo.url)).text(), '"demo-roll"')
   t.notMatch(await (await listTools(await startServer(t).url)).text(), '"demo-')

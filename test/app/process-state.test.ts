@@ -37,7 +37,7 @@ async function call (url: string, name: string, args: object): Promise<Record<st
   return result.structuredContent
 }
 
-t.test('a server keeps its state in ./.state, for its user alone', async t => {
+t.test('the default state directory is ./.state, private to its user', async t => {
   const cwd = dirname(await statePath(t))
   await serve(t, cwd).url
   t.equal((await stat(join(cwd, '.state'))).mode & 0o777, 0o700)
@@ -53,7 +53,7 @@ t.test('a state directory that is a file is one sentence and exit code 1', async
 })
 
 t.test(
-  'a state directory that may not be written is one sentence and exit code 1',
+  'a state directory that is not writable is one sentence and exit code 1',
   { skip: unlessNobodyCan() },
   async t => {
     const path = await statePath(t)
@@ -69,7 +69,7 @@ t.test(
   }
 )
 
-t.test('in a volume of root\'s the server says to name a directory inside it', { skip: unlessNobodyCan() }, async t => {
+t.test('a volume of root gives advice to use a directory inside it', { skip: unlessNobodyCan() }, async t => {
   const path = isRoot ? await statePath(t) : '/'
   if (isRoot) {
     await mkdir(path)
@@ -98,7 +98,7 @@ t.test('a damaged state is one sentence and exit code 1', async t => {
   t.equal(await readFile(join(path, 'journal'), 'utf8'), 'garbage\n')
 })
 
-t.test('what a server acknowledged it knows after it was killed, and no token is in its files', async t => {
+t.test('acknowledged changes survive a kill, and no token is stored', async t => {
   const path = await statePath(t)
   const first = serve(t, dirname(path), { STATE_DIR: path })
   const url = await first.url
@@ -116,7 +116,7 @@ t.test('what a server acknowledged it knows after it was killed, and no token is
   }
 })
 
-t.test('the command line ends a token, and its stream, of a server that runs', async t => {
+t.test('tokens revoke ends a token and its stream on a running server', async t => {
   const path = await statePath(t)
   const cwd = dirname(path)
   const url = await serve(t, cwd, { STATE_DIR: path }).url

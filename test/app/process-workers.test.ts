@@ -40,7 +40,7 @@ t.test('WORKERS=2', async (t) => {
   const call = async (body: string, more: Record<string, string> = {}): Promise<Response> =>
     await fetch(url, { method: 'POST', headers: { ...headers, ...more }, body })
 
-  await t.test('serves a session in whichever process a request reaches', async (t) => {
+  await t.test('a session is served by either process', async (t) => {
     const opened = await call(
       rpc('initialize', {
         protocolVersion: '2025-11-25',
@@ -69,7 +69,7 @@ t.test('WORKERS=2', async (t) => {
     )
   })
 
-  await t.test('lets a caller make exactly its requests, in both processes together', async (t) => {
+  await t.test('a caller gets exactly its limit across both processes', async (t) => {
     const statuses = await Promise.all(Array.from({ length: 100 }, async () => {
       const reply = await call(rpc('ping'))
       await reply.text()
@@ -81,7 +81,7 @@ t.test('WORKERS=2', async (t) => {
     await until(() => pidsIn(running.stdout()).size === 2)
   })
 
-  await t.test('tells the metrics of both, whichever process is asked', async t => {
+  await t.test('metrics of both processes come from either one', async t => {
     const line = await until(() => running.stdout().split('\n').find(line => line.includes('metrics are served')))
     const { port } = JSON.parse(line)
     const limitedIn = (text: string): RegExpMatchArray[] =>
@@ -100,7 +100,7 @@ t.test('WORKERS=2', async (t) => {
     }
   })
 
-  await t.test('replaces a process that dies', async () => {
+  await t.test('a killed worker is replaced', async () => {
     const [pid = 0] = pidsIn(running.stdout())
     process.kill(pid, 'SIGKILL')
     await until(() => running.stderr().includes('A worker ended (SIGKILL) and is replaced.'))
@@ -115,14 +115,14 @@ t.test('WORKERS=2', async (t) => {
     await until(() => pidsIn(running.stdout()).size >= 2)
   })
 
-  await t.test('ends with SIGTERM, all of it, with 0', async (t) => {
+  await t.test('SIGTERM ends all processes with exit code 0', async (t) => {
     running.child.kill('SIGTERM')
     t.same(await running.ended, { code: 0, signal: null })
     t.match(await say(['audit', 'verify', 'audit.jsonl'], cwd), { code: 0, stdout: /^OK: \d+ records in 3 chains/ })
   })
 })
 
-t.test('with a setting that cannot be used the whole does not start, and says so once', async (t) => {
+t.test('an unusable setting stops the start with one message', async (t) => {
   const running = start(t, process.execPath, [...viaTsx, 'start'], {
     cwd: t.testdir({ 'keys.json': 'nonsense' }),
     env: { ...sound, WORKERS: '2', API_KEYS_FILE: 'keys.json' }

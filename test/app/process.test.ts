@@ -12,7 +12,7 @@ function startServer (t: Test, env: Record<string, string> = {}): Running {
 }
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  t.test(`a call that is under way at ${signal} is answered, and the exit code is 0`, async t => {
+  t.test(`a running call at ${signal} is answered, and the exit code is 0`, async t => {
     const server = startServer(t)
     const call = await beginCall(t, await server.url)
     server.child.kill(signal)
@@ -23,7 +23,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   })
 }
 
-t.test('a stopping server takes no new connection', async t => {
+t.test('a stopping server accepts no new connection', async t => {
   const server = startServer(t, { HOST: '127.0.0.1' })
   const url = await server.url
   const call = await beginCall(t, url)
@@ -36,7 +36,7 @@ t.test('a stopping server takes no new connection', async t => {
   t.match(await call.answer, /200 OK/)
 })
 
-t.test('a second signal ends it at once', async t => {
+t.test('a second signal ends the process at once', async t => {
   const server = startServer(t)
   await beginCall(t, await server.url)
   server.child.kill('SIGTERM')
@@ -70,7 +70,7 @@ function startFixture (t: Test, graceMs: number): Running {
   return start(t, process.execPath, ['--import', import.meta.resolve('tsx'), join(cwd, 'fixture.mjs')], { cwd })
 }
 
-t.test('an open stream does not hold the process beyond its grace', async t => {
+t.test('an open stream does not delay the exit beyond the grace period', async t => {
   const server = startFixture(t, 300)
   const response = await fetch(`${await server.url}/hang`)
   server.child.kill('SIGTERM')
@@ -102,7 +102,7 @@ for (const [path, event] of [['/throw', 'uncaughtException'], ['/reject', 'unhan
 
 const withoutFull = existsSync('/dev/full') ? false : 'this system has no /dev/full'
 
-t.test('a log that cannot be written costs lines, and no answer', { skip: withoutFull }, async t => {
+t.test('a log that cannot be written loses lines, but no answers', { skip: withoutFull }, async t => {
   const server = start(t, 'sh', ['-c', 'exec "$0" "$@" > /dev/full', process.execPath, ...viaTsx, 'start'], {
     cwd: t.testdir({}),
     env: sound
@@ -114,7 +114,7 @@ t.test('a log that cannot be written costs lines, and no answer', { skip: withou
   t.same(await server.ended, { code: 0, signal: null })
 })
 
-t.test('a standard error on the same full disk costs nothing either', { skip: withoutFull }, async t => {
+t.test('a full standard error loses no answers either', { skip: withoutFull }, async t => {
   const port = await freePort()
   const server = start(
     t,
@@ -132,7 +132,7 @@ t.test('a standard error on the same full disk costs nothing either', { skip: wi
   t.same(await server.ended, { code: 0, signal: null })
 })
 
-t.test('a reader of the log that stops costs lines, and neither an answer nor the end', async t => {
+t.test('a stopped log reader delays neither answers nor the exit', async t => {
   const server = startServer(t, { RATE_LIMIT_MAX: '100000', AUDIT_STDOUT: 'on' })
   const url = await server.url
   server.child.stdout?.pause()
@@ -148,7 +148,7 @@ t.test('a reader of the log that stops costs lines, and neither an answer nor th
   server.child.stdout?.resume()
 })
 
-t.test('a burst of lines in one turn is written whole', async t => {
+t.test('a burst of lines in one turn is written completely', async t => {
   const source = `
     import { buildApp } from '${root}src/app.ts'
     const app = await buildApp({ env: process.env })

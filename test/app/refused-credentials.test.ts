@@ -30,7 +30,7 @@ for (const [what, { key, record }, reason] of [
   ['expired', expired, 'the API key has expired'],
   ['out of its network', elsewhere, 'the API key is not allowed from this network']
 ] as const) {
-  t.test(`the line of a request with a key that is ${what} names the key and its owner`, async t => {
+  t.test(`the log line for a key that is ${what} names the key and its owner`, async t => {
     const logStream = logSink()
     const app = await service(t, { env: { API_KEYS_FILE: await keyFile(t, records) }, logStream })
     const answer = await post(app, rpc('tools/list'), { 'x-api-key': key })
@@ -47,7 +47,7 @@ for (const [what, { key, record }, reason] of [
 }
 
 t.test(
-  'the line of a request with an expired token names its subject and its jti, where the signature is ours',
+  'the log line for an expired token names sub and jti if the signature is ours',
   async t => {
     const logStream = logSink()
     const app = await service(t, { logStream })
@@ -62,7 +62,7 @@ t.test(
   }
 )
 
-t.test('the line of a request with a revoked credential names it', async t => {
+t.test('the log line for a revoked credential names it', async t => {
   const logStream = logSink()
   const stateDir = await statePath(t)
   const state = await State.open({ directory: stateDir })
@@ -74,7 +74,7 @@ t.test('the line of a request with a revoked credential names it', async t => {
   t.match(lineOf(logStream.lines()), { subject: 'jwt:ada', tokenId: 'token-2', reason: 'the credential was revoked' })
 })
 
-t.test('the line of a good request names the key, and of an unknown key nothing', async t => {
+t.test('the log line names a valid key, and nothing for an unknown key', async t => {
   const logStream = logSink()
   const app = await service(t, { env: { API_KEYS_FILE: await keyFile(t, records) }, logStream })
   await post(app, rpc('tools/list'), { 'x-api-key': good.key })

@@ -29,7 +29,7 @@ for (const [name, isLarge] of [
   ['image', true]
 ] as const) {
   t.test(
-    `the result of ${name} is ${isLarge ? 'refused in words that say how to ask for less' : 'answered'}, in both eras`,
+    `the result of ${name} is ${isLarge ? 'refused with advice to request less' : 'answered'}, in both eras`,
     async t => {
       const sink = logSink()
       const app = await service(t, { tools, env: { RESULT_LIMIT: '1000' }, logStream: sink })
@@ -56,7 +56,7 @@ for (const [name, isLarge] of [
   )
 }
 
-t.test('results have at most a megabyte where nothing is said', async t => {
+t.test('results have at most 1 MiB by default', async t => {
   const app = await service(t, { tools: [of('million', 1_000_000), of('more', 1024 * 1024)] })
   t.equal((await post(app, callOf('million'))).body.result.isError, undefined)
   t.equal((await post(app, callOf('more'))).body.result.isError, true)

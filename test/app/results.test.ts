@@ -80,7 +80,7 @@ for (const [era, ask] of eras) {
       { content: text('{"why":"busy"}'), structuredContent: undefined }
     ]
   ] as const) {
-    t.test(`what an error holds ${what} reaches the caller (${era})`, async t => {
+    t.test(`error fields ${what} reach the caller (${era})`, async t => {
       const app = await service(t, { tools: [defineTool({ name: 'fail', ...tool })] })
       const { result } = (await ask(app, 'tools/call', { name: 'fail' })).body
       t.match(result, { content: expected.content, isError: true })
@@ -88,7 +88,7 @@ for (const [era, ask] of eras) {
     })
   }
 
-  t.test(`the _meta of an item stands in its list, that of contents and messages comes with them (${era})`, async t => {
+  t.test(`the _meta of items is in lists, that of contents in results (${era})`, async t => {
     const app = await service(t, {
       tools: [defineTool({ name: 'chart', _meta, handler: () => '' })],
       resources: [
@@ -122,7 +122,7 @@ for (const [era, ask] of eras) {
 }
 
 t.test(
-  'a _meta that is not an object is a fault of the tool that returned it, and stops the boot where an item has it',
+  'an invalid _meta is a fault of the tool, or stops the start for an item',
   async t => {
     const broken = {
       handler: () => ({ content: [], _meta: 'ui' as unknown as object as Record<string, unknown> })

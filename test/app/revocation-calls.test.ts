@@ -27,7 +27,7 @@ for (const [era, messageOf] of [
   ]
 ] as const) {
   t.test(
-    `a call of ${era} that talks while it works ends when its token is revoked, and its work is told`,
+    `a streaming call of ${era} ends when its token is revoked, and its signal is aborted`,
     async t => {
       const told: string[] = []
       let talk = (): void => {}
@@ -87,7 +87,7 @@ for (const [era, messageOf] of [
   }],
   ['2026-07-28', async () => modern('tools/call', { name: 'brood', arguments: {} })]
 ] as const) {
-  t.test(`a silent call of ${era} ends within a second when its token is revoked, and its work is told`, async t => {
+  t.test(`a silent call of ${era} ends within a second of revoking its token`, async t => {
     const told: string[] = []
     const begun = new Map<string, () => void>()
     const brood = defineTool({
@@ -134,7 +134,7 @@ for (const [era, messageOf] of [
   })
 }
 
-t.test('a request whose body was held back until its token was revoked is refused', async t => {
+t.test('a request whose body arrives after the revocation is refused', async t => {
   const app = await service(t)
   const port = Number(new URL(await listening(app)).port)
   const { id, headers } = await mint(app)

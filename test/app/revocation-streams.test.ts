@@ -54,7 +54,7 @@ for (const [what, revokeIt] of [
   ['its token', async (app: FastifyInstance, id: string) => { await revoke(app, { id }) }],
   ['its subject', async (app: FastifyInstance) => { await revoke(app, { subject: 'new' }, 'revoke-subject') }]
 ] as const) {
-  t.test(`the open streams of a caller end when ${what} is revoked, those of others do not`, async t => {
+  t.test(`revoking ${what} ends the caller's open streams, and no others`, async t => {
     const app = await service(t, { sessions: {} })
     const url = await listening(app)
     const [victim, bystander] = [await mint(app), await mint(app, { userId: 'other' })]
@@ -66,7 +66,7 @@ for (const [what, revokeIt] of [
   })
 }
 
-t.test('the open streams end when another process revokes the token', async t => {
+t.test('a revocation by another process ends open streams', async t => {
   const directory = await statePath(t)
   const app = await service(t, { sessions: {}, env: { STATE_DIR: directory } })
   const url = await listening(app)

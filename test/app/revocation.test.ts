@@ -17,7 +17,7 @@ async function statusOf (app: FastifyInstance, headers: Headers): Promise<number
   return (await post(app, rpc('tools/list'), headers)).status
 }
 
-t.test('a revoked token is refused from the next request on, like any other bad one', async t => {
+t.test('a revoked token is refused like any invalid one from the next request on', async t => {
   const app = await service(t)
   const { id, headers } = await mint(app)
   // Remembered by now.
@@ -37,7 +37,7 @@ t.test('a revoked token is refused from the next request on, like any other bad 
   t.match(tokens, [{ id, revoked: true }])
 })
 
-t.test('a token that is not on record is revoked by its id, too', async t => {
+t.test('revoke-token accepts the id of a token that is not on record', async t => {
   const app = await service(t)
   const token = generateToken('eve', 'user', '1h', { secret })
   const { jti } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
@@ -45,7 +45,7 @@ t.test('a token that is not on record is revoked by its id, too', async t => {
   t.equal(await statusOf(app, bearer(token)), 401)
 })
 
-t.test('a credential in place of an id is refused in words that do not repeat it, and is not kept', async t => {
+t.test('revoke-token refuses a credential as id without repeating it', async t => {
   const directory = await statePath(t)
   const app = await service(t, { stateDir: directory })
   const credential = generateToken('eve', 'user', '1h', { secret })
@@ -67,12 +67,12 @@ t.test('a credential in place of an id is refused in words that do not repeat it
   t.notMatch(await readFile(join(directory, 'journal'), 'utf8'), 'revoked')
 })
 
-t.test('a subject is named as whoami shows it, too', async t => {
+t.test('revoke-subject accepts a subject in the form that whoami shows', async t => {
   const app = await service(t)
   t.match(await revoke(app, { subject: 'jwt:new' }, 'revoke-subject'), { principal: 'jwt:new' })
 })
 
-t.test('a caller of another kind is no subject, and is named as principal', async t => {
+t.test('revoke-subject requires principal for other kinds of callers', async t => {
   const app = await service(t)
   for (const id of ['user:ada', 'oauth:ada', 'apikey:0123456789ab']) {
     const { text, body } = await post(app, callOf('revoke-subject', { subject: id }), root)
@@ -82,7 +82,7 @@ t.test('a caller of another kind is no subject, and is named as principal', asyn
   }
 })
 
-t.test('a revoked subject is refused with every token so far, and good with the next one', async t => {
+t.test('revoke-subject refuses all earlier tokens and accepts later ones', async t => {
   const app = await service(t)
   const [one, other, stranger] = [await mint(app), await mint(app), await mint(app, { userId: 'newer' })]
   t.match(await revoke(app, { subject: 'new' }, 'revoke-subject'), { principal: 'jwt:new', revoked: [] })
@@ -98,7 +98,7 @@ t.test('a revoked subject is refused with every token so far, and good with the 
   t.equal(await statusOf(app, next.headers), 200)
 })
 
-t.test('a subject is revoked up to a time, not in the future, and named in one way', async t => {
+t.test('revoke-subject accepts a time that is not in the future, and one name', async t => {
   const app = await service(t)
   const { headers } = await mint(app)
   await revoke(app, { subject: 'new', before: '2020-01-01T00:00:00Z' }, 'revoke-subject')
@@ -116,7 +116,7 @@ t.test('a subject is revoked up to a time, not in the future, and named in one w
   t.equal(await statusOf(app, headers), 401)
 })
 
-t.test('what a revoked admin\'s token minted goes on, unless it is to end with it', async t => {
+t.test('tokens minted by a revoked admin stay valid unless withMinted is set', async t => {
   const app = await service(t)
   const admin = await mint(app, { userId: 'second', role: 'admin' })
   const child = await mint(app, { userId: 'third' }, admin.headers)
@@ -127,7 +127,7 @@ t.test('what a revoked admin\'s token minted goes on, unless it is to end with i
 })
 
 for (const [where, inSession] of [['without a session', false], ['in a session', true]] as const) {
-  t.test(`an admin can revoke itself ${where}, hears that it is done, and is out`, async t => {
+  t.test(`an admin can revoke itself ${where} and gets the result`, async t => {
     const app = await service(t, { sessions: inSession })
     const admin = await mint(app, { userId: 'second', role: 'admin' })
     const session = inSession ? await openSession(app, { credential: admin.headers }) : {}
@@ -139,7 +139,7 @@ for (const [where, inSession] of [['without a session', false], ['in a session',
   })
 }
 
-t.test('beside a good key a revoked token is refused', async t => {
+t.test('a revoked token is refused even with a valid key', async t => {
   const app = await service(t)
   const { id, headers } = await mint(app)
   t.equal(await statusOf(app, { ...withKey, ...headers }), 200)
@@ -148,7 +148,7 @@ t.test('beside a good key a revoked token is refused', async t => {
   t.equal(await statusOf(app, withKey), 200)
 })
 
-t.test('from a locked-out address a revoked token does not pass as known', async t => {
+t.test('a revoked token does not pass a locked address', async t => {
   const app = await service(t, { env: { PREAUTH_RATE_LIMIT_MAX: '2' } })
   const { id, headers } = await mint(app)
   t.equal(await statusOf(app, headers), 200)
@@ -159,7 +159,7 @@ t.test('from a locked-out address a revoked token does not pass as known', async
   t.equal(await statusOf(app, root), 200)
 })
 
-t.test('another process revokes, as the command line does, and it counts within a second', async t => {
+t.test('a revocation by another process applies within a second', async t => {
   const directory = await statePath(t)
   const app = await service(t, { env: { STATE_DIR: directory } })
   const { id, headers } = await mint(app)
@@ -172,7 +172,7 @@ t.test('another process revokes, as the command line does, and it counts within 
   await until(async () => await statusOf(app, { 'x-api-key': adaKey }) === 401)
 })
 
-t.test('a revocation outlives the server', async t => {
+t.test('a revocation survives a restart', async t => {
   const directory = await statePath(t)
   const first = await service(t, { env: { STATE_DIR: directory } })
   const { id, headers } = await mint(first)
@@ -184,7 +184,7 @@ t.test('a revocation outlives the server', async t => {
 })
 
 t.test(
-  'in a session the next request of a revoked token is refused, and another of the same caller goes on',
+  'a revoked token is refused within a session, and another token continues it',
   async t => {
     const app = await service(t, { sessions: {} })
     const [one, other] = [await mint(app), await mint(app)]
@@ -196,7 +196,7 @@ t.test(
   }
 )
 
-t.test('where the state cannot be written nothing is minted, and a revocation counts all the same', async t => {
+t.test('a read-only state stops minting, but revocations still apply', async t => {
   const directory = await statePath(t)
   const app = await service(t, { env: { STATE_DIR: directory } })
   const { id, headers } = await mint(app)
@@ -212,7 +212,7 @@ t.test('where the state cannot be written nothing is minted, and a revocation co
   t.equal(await statusOf(app, headers), 401)
 })
 
-t.test('two scopes of one app know nothing of each other\'s revocations', async t => {
+t.test('two registrations have separate revocations', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   for (const prefix of ['/one', '/two']) await app.register(mcpAuth, { prefix, jwtSecret: secret })

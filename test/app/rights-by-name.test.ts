@@ -62,14 +62,14 @@ async function open (t: Test): Promise<FastifyInstance> {
 }
 
 for (const [era, send] of eras) {
-  t.test(`an admin uses what is for admins (${era})`, async t => {
+  t.test(`an admin can use items for admins (${era})`, async t => {
     const app = await open(t)
     for (const [method, params] of uses) {
       t.match((await send(app, method, params, withToken('root', 'admin'))).text, /secret/, method)
     }
   })
 
-  t.test(`to anybody else it is as if it were not there (${era})`, async t => {
+  t.test(`items for admins are unknown to other callers (${era})`, async t => {
     const app = await open(t)
     for (const [method, params, none] of uses) {
       const hidden = (await send(app, method, params, withToken('eve'))).body.error

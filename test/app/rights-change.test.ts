@@ -36,7 +36,7 @@ for (const [what, full, demoted, rights] of [
     [['all', 'admins'], { ...told, 'challenged-readers': 'challenge', 'challenged-admins': 'challenge' }]
   ]
 ] as ReadonlyArray<readonly [string, Issue, Issue, Rights]>) {
-  t.test(`${what} in the middle of a session keeps what is left, and is sent nothing again`, async t => {
+  t.test(`${what} during a session keeps the remaining items and gets no repeats`, async t => {
     const place = await guarded(t)
     const [before, after] = [await full(place), await demoted(place)]
     const session = await openSession(place.app, { credential: before.headers })
@@ -64,7 +64,7 @@ for (const [what, issue] of [
   ['a caller of the provider', provided(['admin'], 'files:read')]
 ] as const) {
   t.test(
-    `${what} that is revoked in the middle of a session is refused at every item, by every way in`,
+    `${what} that is revoked during a session is refused at every item and method`,
     async t => {
       const place = await guarded(t)
       const { headers, revoke } = await issue(place)
@@ -85,7 +85,7 @@ for (const [what, issue] of [
   )
 }
 
-t.test('a caller that gains rights in the middle of a session has them', async t => {
+t.test('a caller that gains rights during a session can use them', async t => {
   const place = await guarded(t)
   const [before, after] = [await token('eve')(place), await token('eve', 'admin', ['files:read'])(place)]
   const session = await openSession(place.app, { credential: before.headers })
@@ -93,7 +93,7 @@ t.test('a caller that gains rights in the middle of a session has them', async t
   t.same(await rowsOf(place, after.headers, { ...session, ...after.headers }), expected([everything]))
 })
 
-t.test('what is shown but not allowed can neither be read nor subscribed to, and says so', async t => {
+t.test('an item with denied: error refuses reads and subscriptions with a message', async t => {
   const app = await service(t, {
     sessions: {},
     resources: [

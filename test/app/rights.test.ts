@@ -37,7 +37,7 @@ const callers: ReadonlyArray<readonly [string, Issue, Rights]> = [
 
 for (const [who, issue, rights] of callers) {
   t.test(
-    `${who} meets at every item what the table says, by every way in, and nobody else comes back for it`,
+    `${who} gets the expected result for every item, method and other caller`,
     async t => {
       const place = await guarded(t)
       const { headers } = await issue(place)

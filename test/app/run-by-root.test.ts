@@ -58,7 +58,7 @@ function ownersIn (directory: string): Array<[name: string, uid: number, gid: nu
   })
 }
 
-t.test('what commands of root make in a directory of another user is their own', asRoot, async t => {
+t.test('commands of root create files as the owner of the directory', asRoot, async t => {
   const { theirs } = places(t)
   for (const args of [
     ['init'],
@@ -79,7 +79,7 @@ t.test('what commands of root make in a directory of another user is their own',
   )
 })
 
-t.test('start gives up root for good in a directory of another user', asRoot, async t => {
+t.test("start gives up root permanently in another user's directory", asRoot, async t => {
   const { theirs } = places(t)
   const run = start(t, process.execPath, [...viaTsx, 'start'], {
     cwd: theirs,
@@ -94,7 +94,7 @@ t.test('start gives up root for good in a directory of another user', asRoot, as
   t.equal(lstatSync(join(theirs, '.state')).uid, nobody.uid)
 })
 
-t.test('a .env that is a link to a file of root is not read', asRoot, async t => {
+t.test('a .env that links to a file of root is not read', asRoot, async t => {
   const { theirs, roots } = places(t)
   writeFileSync(join(roots, 'settings'), 'STATE_DIR=/from-the-file-of-root\n', { mode: 0o600 })
   symlinkSync(join(roots, 'settings'), join(theirs, '.env'))
@@ -110,7 +110,7 @@ for (const [what, link, args] of [
   ['state directory', '.state', ['tokens', 'revoke', 'a-token', '--force']],
   ['.env', '.env', ['init']]
 ] as const) {
-  t.test(`a ${what} that is a link into a directory of root changes nothing there`, asRoot, async t => {
+  t.test(`a ${what} that links into a directory of root changes nothing there`, asRoot, async t => {
     const { theirs, roots } = places(t)
     symlinkSync(join(roots, 'made'), join(theirs, link))
     const { code, stderr } = await runIn(theirs, args, { API_KEYS: key })
@@ -120,7 +120,7 @@ for (const [what, link, args] of [
   })
 }
 
-t.test('a journal that is a link to a file of root is neither read nor written', asRoot, async t => {
+t.test('a journal that links to a file of root is neither read nor written', asRoot, async t => {
   const { theirs, roots } = places(t)
   writeFileSync(join(roots, 'file'), 'of root\n', { mode: 0o600 })
   mkdirSync(join(theirs, '.state'), { mode: 0o700 })
@@ -133,7 +133,7 @@ t.test('a journal that is a link to a file of root is neither read nor written',
 })
 
 t.test(
-  'the state of a directory that belongs to another user is changed as that user, from a directory of root',
+  "the state in another user's directory is changed as that user",
   asRoot,
   async t => {
     const { theirs, roots } = places(t)
@@ -157,18 +157,18 @@ t.test(
   }
 )
 
-t.test('a directory that others can write in is refused with sudo -u, before anything is touched', asRoot, async t => {
+t.test('a directory writable by others is refused with sudo -u as advice', asRoot, async t => {
   const cwd = t.testdir({})
   chmodSync(cwd, 0o777)
   const { code, stderr } = await runIn(cwd, ['init'])
   t.equal(code, 1)
-  t.match(stderr, /^The directory .* can be written by everybody, so root must not write there: .*sudo -u/)
+  t.match(stderr, /^The directory .* can be written by everyone, so root must not write there: .*sudo -u/)
   t.notOk(existsSync(join(cwd, '.env')))
   t.match(await runIn(cwd, ['--version']), { code: 0 })
 })
 
 t.test(
-  'links that change all the time lead no command of root out of the directory',
+  'changing symbolic links cannot lead commands of root astray',
   { ...asRoot, timeout: 120_000 },
   async t => {
     const { theirs, roots } = places(t)

@@ -7,7 +7,7 @@ import { begin, openSession, settles } from '../support/session.js'
 import { callOf, eventsOf, listening, post, rpc, service, withKey } from '../support/service.js'
 
 for (const method of ['ping', 'tools/list', 'tools/call']) {
-  t.test(`a ${method} and its own cancellation in one batch are answered, and its id is free again`, async t => {
+  t.test(`a ${method} and its cancellation in one batch are answered, and the id is free again`, async t => {
     const app = await service(t, { sessions: {} })
     const session = await openSession(app, { revision: '2025-03-26' })
     const cancel = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } }
@@ -21,7 +21,7 @@ for (const method of ['ping', 'tools/list', 'tools/call']) {
   })
 }
 
-t.test('a call whose input is judged without an end is answered at the deadline', async t => {
+t.test('a call whose validation never ends is answered at the deadline', async t => {
   const input = z.object({ a: z.string().refine(async () => await new Promise(() => {})) })
   const app = await service(t, {
     sessions: {},
@@ -35,7 +35,7 @@ t.test('a call whose input is judged without an end is answered at the deadline'
 })
 
 for (const method of ['PUT', 'PATCH', 'OPTIONS'] as const) {
-  t.test(`${method} is not allowed, in a session or without, and says what is`, async t => {
+  t.test(`${method} is not allowed, with or without a session, and Allow lists the methods`, async t => {
     const app = await service(t, { sessions: {} })
     for (const headers of [withKey, await openSession(app)]) {
       const response = await app.inject({ method, url: '/mcp', headers })
@@ -45,7 +45,7 @@ for (const method of ['PUT', 'PATCH', 'OPTIONS'] as const) {
   })
 }
 
-t.test('a call that asks for a task, which this server has not, is served as any other', async t => {
+t.test('a call that requests a task is served normally', async t => {
   const app = await service(t, { sessions: {} })
   const asTask = rpc('tools/call', { name: 'whoami', task: { ttl: 1000 } })
   for (const [message, headers] of [
@@ -58,7 +58,7 @@ t.test('a call that asks for a task, which this server has not, is served as any
   }
 })
 
-t.test('a call that names a task that is not there speaks as any other', async t => {
+t.test('a call that names an unknown task still sends progress', async t => {
   const speaking = defineTool({
     name: 'speaking',
     handler: async (_args, { progress }) => {
@@ -79,7 +79,7 @@ for (const [what, message] of [
   ['tool', callOf('wrong', {}, 7)],
   ['prompt', rpc('prompts/get', { name: 'wrong' }, 7)]
 ] as const) {
-  t.test(`a ${what} whose result JSON cannot hold is answered as a fault`, async t => {
+  t.test(`a ${what} whose result is not valid JSON is a fault`, async t => {
     const app = await service(t, {
       sessions: {},
       tools: [
@@ -104,7 +104,7 @@ for (const [what, message] of [
 }
 
 for (const [where, sessions] of [['without a session', undefined], ['in a session', {}]] as const) {
-  t.test(`a batch of many ${where} makes Node warn of nothing`, async t => {
+  t.test(`a large batch ${where} causes no warning of Node`, async t => {
     const warnings: string[] = []
     const note = ({ message }: Error): void => { warnings.push(message) }
     process.on('warning', note)
@@ -122,7 +122,7 @@ for (const [where, sessions] of [['without a session', undefined], ['in a sessio
 }
 
 for (const method of ['GET', 'DELETE'] as const) {
-  t.test(`a ${method} without a session says what it lacks`, async t => {
+  t.test(`a ${method} without a session says that it needs one`, async t => {
     const app = await service(t, { sessions: {} })
     const response = await app.inject({ method, url: '/mcp', headers: { ...withKey, accept: 'text/event-stream' } })
     t.equal(response.statusCode, 400)

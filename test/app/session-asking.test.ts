@@ -43,7 +43,7 @@ for (const [what, tool, capabilities] of [
   ['a question', 'elicit', { elicitation: {} }],
   ['a request to its model', 'sample', { sampling: {} }]
 ] as const) {
-  t.test(`a caller that refuses ${what} is told so, and it is no fault of ours`, async t => {
+  t.test(`a client that refuses ${what} makes the tool fail without a fault`, async t => {
     const sink = logSink()
     const app = await service(t, { sessions: {}, logStream: sink, tools: [elicit, sample] })
     const { call, session, id } = await asked(app, tool, capabilities)
@@ -63,7 +63,7 @@ for (const [what, tool, capabilities] of [
     )
   })
 
-  t.test(`an answer to ${what} that is none is no fault of ours`, async t => {
+  t.test(`an invalid answer to ${what} is not a fault`, async t => {
     const sink = logSink()
     const app = await service(t, { sessions: {}, logStream: sink, tools: [elicit, sample] })
     const { call, session, id } = await asked(app, tool, capabilities)
@@ -77,7 +77,7 @@ for (const [what, tool, capabilities] of [
   })
 }
 
-t.test('who cancels a call is not left with its question', async t => {
+t.test('cancelling a call cancels its question', async t => {
   const app = await service(t, { sessions: {}, tools: [elicit] })
   const { call, session, id } = await asked(app, 'elicit', { elicitation: {} })
   await post(app, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } }, session)
@@ -88,7 +88,7 @@ t.test('who cancels a call is not left with its question', async t => {
   ])
 })
 
-t.test('a question that was answered is not called off', async t => {
+t.test('an answered question is not cancelled', async t => {
   const app = await service(t, { sessions: {}, tools: [elicit] })
   const { call, session, id } = await asked(app, 'elicit', { elicitation: {} })
   await post(app, { jsonrpc: '2.0', id, result: { action: 'decline' } }, session)
@@ -97,7 +97,7 @@ t.test('a question that was answered is not called off', async t => {
   t.equal(call.messages().length, 2)
 })
 
-t.test('a question that its handler does not wait for is called off with the answer of the call', async t => {
+t.test('a question that is not awaited is cancelled with the answer of the call', async t => {
   const unhandled = unhandledRejections(t)
   let isWorking = (): boolean => false
   const hasty = defineTool({
@@ -163,7 +163,7 @@ for (const [capability, can] of [
   [{ url: {} }, false]
 ] as const) {
   t.test(
-    `a client whose elicitation is ${JSON.stringify(capability)} is sent ${can ? 'a' : 'no'} form, in both eras`,
+    `a client with elicitation ${JSON.stringify(capability)} gets ${can ? 'a' : 'no'} form, in both eras`,
     async t => {
       const app = await service(t, { sessions: {}, tools: [elicit] })
       const url = await listening(app)

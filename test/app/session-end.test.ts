@@ -31,7 +31,7 @@ function waiting () {
 }
 
 t.test(
-  'calls under way when the server ends are answered, on a stream that was resumed, too, and standing streams end',
+  'running calls are answered at shutdown, even on a resumed stream',
   async t => {
     const { tool, answer, wasAborted } = waiting()
     const app = await service(t, { sessions: {}, tools: [tool] })
@@ -51,7 +51,7 @@ t.test(
 )
 
 t.test(
-  'a call that waits for its caller is refused when the server ends, for the answer cannot come any more',
+  'a call that waits for an answer is refused at shutdown',
   async t => {
     const schema = { type: 'object', properties: {} }
     let goOn = (): void => {}
@@ -89,7 +89,7 @@ t.test(
   }
 )
 
-t.test('who is still connected while the server ends gets no new session', async t => {
+t.test('a connected client cannot open a new session during shutdown', async t => {
   const { tool, answer } = waiting()
   const app = await service(t, { sessions: {}, tools: [tool] })
   const url = await listening(app)
@@ -111,7 +111,7 @@ t.test('who is still connected while the server ends gets no new session', async
   await closed
 })
 
-t.test('a call of a session that gives way to a new one is answered', async t => {
+t.test('a call of a session that is evicted is answered', async t => {
   const { tool } = waiting()
   const app = await service(t, { sessions: { maxPerPrincipal: 1 }, tools: [tool] })
   const url = await listening(app)
@@ -122,7 +122,7 @@ t.test('a call of a session that gives way to a new one is answered', async t =>
   t.match(call.messages().at(-1), { id: 7, result: { isError: true, content: [{ text: /MCP_ERR_UNAVAILABLE/ }] } })
 })
 
-t.test('a call of a session that its client ends is answered', async t => {
+t.test('a call of a session that is deleted is answered', async t => {
   const { tool } = waiting()
   const app = await service(t, { sessions: {}, tools: [tool] })
   const url = await listening(app)
@@ -134,7 +134,7 @@ t.test('a call of a session that its client ends is answered', async t => {
   t.equal((await post(app, rpc('ping'), session)).status, 404)
 })
 
-t.test('sessions that open at once are no more than may be, though each that gives way has a call', async t => {
+t.test('concurrent new sessions respect the limit, even with running calls', async t => {
   const { tool } = waiting()
   const app = await service(t, { sessions: { maxPerPrincipal: 2 }, tools: [tool] })
   const url = await listening(app)
@@ -144,7 +144,7 @@ t.test('sessions that open at once are no more than may be, though each that giv
   t.equal(statuses.filter(status => status === 200).length, 2)
 })
 
-t.test('a call that never ends holds the server no longer than its deadline', async t => {
+t.test('a call that never ends delays shutdown only until its deadline', async t => {
   const hang = defineTool({
     name: 'hang',
     handler: async (_args, { log }) => {

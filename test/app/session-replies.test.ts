@@ -74,7 +74,7 @@ t.test('a batch of which one answer takes longer than a moment is answered by ev
   t.same(eventsOf(apart.text).map(({ id }) => id), [1, 2])
 })
 
-t.test('a call that is cancelled within a moment is not answered', async t => {
+t.test('a call that is cancelled at once gets no answer', async t => {
   const app = await service(t, {
     sessions: {},
     tools: [defineTool({ name: 'hang', handler: async () => await new Promise<never>(() => {}) })]
@@ -88,7 +88,7 @@ t.test('a call that is cancelled within a moment is not answered', async t => {
   t.equal((await post(app, rpc('ping', undefined, 7), session)).status, 200)
 })
 
-t.test('a client that takes JSON alone is answered in a session, and sent no stream', async t => {
+t.test('a client that accepts only JSON gets JSON in a session', async t => {
   const app = await service(t, { sessions: {}, tools })
   const session = await openSession(app)
   for (const name of ['quick', 'slow', 'speaking', 'leaving']) {
@@ -98,7 +98,7 @@ t.test('a client that takes JSON alone is answered in a session, and sent no str
   }
 })
 
-t.test('the level of a session counts for calls that run already', async t => {
+t.test('logging/setLevel applies to running calls', async t => {
   let goOn = (): void => {}
   const talk = defineTool({
     name: 'talk',
@@ -121,7 +121,7 @@ t.test('the level of a session counts for calls that run already', async t => {
   t.same(call.messages().map(({ params }) => params?.data), ['before', 'worse', undefined])
 })
 
-t.test('a standing stream that is resumed is sent the changes that were missed, and none twice', async t => {
+t.test('a resumed GET stream gets missed changes once', async t => {
   const app = await service(t, { sessions: {}, tools })
   const url = await listening(app)
   const session = await openSession(app)
@@ -140,7 +140,7 @@ t.test('a standing stream that is resumed is sent the changes that were missed, 
   t.equal(second.messages().length, 2)
 })
 
-t.test('a standing stream whose last event is forgotten is told that anything may have changed', async t => {
+t.test('a GET stream resumed too late announces that anything may have changed', async t => {
   const app = await service(t, { sessions: {}, tools })
   const url = await listening(app)
   const rest = await listen(url, await openSession(app), 'c.999999')
@@ -151,14 +151,14 @@ t.test('a standing stream whose last event is forgotten is told that anything ma
   )
 })
 
-t.test('initialize with more than a session keeps is refused', async t => {
+t.test('initialize with too much data for a session is refused', async t => {
   const app = await service(t, { sessions: {} })
   const capabilities = { experimental: { x: { text: 'x'.repeat(20_000) } } }
   const params = { protocolVersion: '2025-11-25', capabilities, clientInfo: { name: 'test', version: '1' } }
   t.match((await post(app, rpc('initialize', params))).body, { error: { code: -32602, data: { limit: 16_384 } } })
 })
 
-t.test('an answer with too many values is refused before it is judged', async t => {
+t.test('an answer with too many values is refused before validation', async t => {
   const app = await service(t, { sessions: {} })
   const content = Object.fromEntries(Array.from({ length: 6000 }, (_, n) => [`f${n}`, n]))
   const message = { jsonrpc: '2.0', id: 'x', result: { content } }
@@ -168,7 +168,7 @@ t.test('an answer with too many values is refused before it is judged', async t 
   })
 })
 
-t.test('notifications and answers that nobody waits for are accepted', async t => {
+t.test('notifications and unexpected answers are accepted', async t => {
   const app = await service(t, { sessions: {} })
   const session = await openSession(app)
   for (const message of [

@@ -22,7 +22,7 @@ const poll = defineTool({
   }
 })
 
-t.test('a stream that is resumed after its answer is sent the answer, and ends', async t => {
+t.test('a stream resumed after its answer sends the answer and ends', async t => {
   const app = await service(t, { sessions: {}, tools: [poll] })
   const url = await listening(app)
   const session = await openSession(app)
@@ -37,7 +37,7 @@ t.test('a stream that is resumed after its answer is sent the answer, and ends',
   t.same(again.messages(), [], 'nothing is left after the answer')
 })
 
-t.test('a stream that is resumed before its answer ends with the answer', async t => {
+t.test('a stream resumed before its answer ends with the answer', async t => {
   let answer = (_text: string): void => {}
   const wait = defineTool({
     name: 'wait',
@@ -59,7 +59,7 @@ t.test('a stream that is resumed before its answer ends with the answer', async 
   t.match(rest.messages(), [{ id: 1, result: { content: [{ text: 'here' }] } }])
 })
 
-t.test('what is said while nobody reads is there for who comes back, in order and once', async t => {
+t.test('messages sent while disconnected are replayed in order and once', async t => {
   let goOn = (): void => {}
   const talk = defineTool({
     name: 'talk',
@@ -86,7 +86,7 @@ t.test('what is said while nobody reads is there for who comes back, in order an
   )
 })
 
-t.test('a client polls as often as it likes, and holds no stream in the end', async t => {
+t.test('a client can poll without leaving a stream open', async t => {
   const app = await service(t, { sessions: { retryMs: 10 }, maxStreamsPerPrincipal: 2, tools: [poll] })
   const url = await listening(app)
   for (const [, era, connect] of clients) {
@@ -97,7 +97,7 @@ t.test('a client polls as often as it likes, and holds no stream in the end', as
   }
 })
 
-t.test('an answer larger than all that is kept else is there for who comes back', async t => {
+t.test('an answer larger than the event store is still replayed', async t => {
   const app = await service(t, { sessions: {}, tools: [poll] })
   const url = await listening(app)
   const session = await openSession(app)
@@ -115,7 +115,7 @@ t.test('an answer larger than all that is kept else is there for who comes back'
   }
 })
 
-t.test('an answer that is given as soon as its stream is closed is there for who comes back', async t => {
+t.test('an answer right after closing the stream is replayed', async t => {
   const quick = defineTool({
     name: 'quick',
     handler: (_args, { closeStream }) => {
@@ -134,7 +134,7 @@ t.test('an answer that is given as soon as its stream is closed is there for who
   t.equal(rest.messages()[0]?.result.content[0].text.length, 300_000)
 })
 
-t.test('who comes back and reads slowly is waited for', async t => {
+t.test('a slow reader of a resumed stream gets everything', async t => {
   let said = 0
   const flood = defineTool({
     name: 'flood',
@@ -166,7 +166,7 @@ t.test('who comes back and reads slowly is waited for', async t => {
 })
 
 for (const [what, id] of [['that never was', '999999'], ['that is none', 'x; y']] as const) {
-  t.test(`an event ${what} is refused by a code of its own`, async t => {
+  t.test(`an event ${what} is refused with its own code`, async t => {
     const app = await service(t, { sessions: {} })
     const session = await openSession(app)
     const response = await app.inject({
@@ -178,7 +178,7 @@ for (const [what, id] of [['that never was', '999999'], ['that is none', 'x; y']
   })
 }
 
-t.test('who cancels one call of a batch is sent the answers of the others', async t => {
+t.test('cancelling one call of a batch still sends the other answers', async t => {
   let running = 0
   let finish = (): void => {}
   const finished = new Promise<void>(resolve => { finish = resolve })

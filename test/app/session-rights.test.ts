@@ -27,7 +27,7 @@ async function asked (t: Parameters<typeof service>[0], tool = 'ask') {
   return { app, url, session, call, id: call.messages()[0]?.id as number }
 }
 
-t.test('an answer with fewer rights than the call has is refused, and the call waits on', async t => {
+t.test('an answer with fewer rights than the call is refused, and the call waits', async t => {
   const { app, session, call, id } = await asked(t)
   const answer = { jsonrpc: '2.0', id, result: { action: 'accept', content: {} } }
   t.match(await post(app, answer, { ...session, ...user }), {
@@ -39,7 +39,7 @@ t.test('an answer with fewer rights than the call has is refused, and the call w
   t.match(call.messages().at(-1), { id: 7, result: { content: [{ text: 'decline' }] } })
 })
 
-t.test('a cancellation with fewer rights than the call has is refused, and the call goes on', async t => {
+t.test('a cancellation with fewer rights than the call is refused', async t => {
   const { app, session, call, id } = await asked(t)
   const cancel = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } }
   t.equal((await post(app, cancel, { ...session, ...user })).status, 404)
@@ -48,7 +48,7 @@ t.test('a cancellation with fewer rights than the call has is refused, and the c
   t.match(call.messages().at(-1), { id: 7, result: { content: [{ text: 'decline' }] } })
 })
 
-t.test('a DELETE with fewer rights than the session was used with is refused, and the session goes on', async t => {
+t.test('a DELETE with fewer rights than the session is refused', async t => {
   const { app, session, call, id } = await asked(t)
   t.equal((await app.inject({ method: 'DELETE', url: '/mcp', headers: { ...session, ...user } })).statusCode, 404)
   t.equal((await post(app, { jsonrpc: '2.0', id, result: { action: 'decline' } }, session)).status, 202)
@@ -58,7 +58,7 @@ t.test('a DELETE with fewer rights than the session was used with is refused, an
   t.equal((await post(app, rpc('ping'), session)).status, 404)
 })
 
-t.test('more rights than the call has may answer it', async t => {
+t.test('a credential with more rights may answer the call', async t => {
   const app = await service(t, { sessions: {}, tools: [ask, askAll] })
   const url = await listening(app)
   const session = await openSession(app, { capabilities: { elicitation: {} }, credential: user })
@@ -78,7 +78,7 @@ t.test('more rights than the call has may answer it', async t => {
   t.match(call.messages().at(-1), { id: 7, result: { content: [{ text: 'decline' }] } })
 })
 
-t.test('a call that waits for its caller ends with the token it was made with', async t => {
+t.test('a call that waits for an answer ends with its token', async t => {
   const app = await service(t, { sessions: {}, tools: [askAll] })
   const url = await listening(app)
   const session = await openSession(app, { capabilities: { elicitation: {} }, credential: user })

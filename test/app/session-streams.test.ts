@@ -25,7 +25,7 @@ async function openSession (
   return { 'mcp-session-id': id }
 }
 
-t.test('a session of somebody else is the same 404 as one that never was, by every method', async t => {
+t.test('a foreign session gets the same 404 as an unknown one, by every method', async t => {
   const app = await service(t, { sessions: {} })
   const session = await openSession(app)
   const refusals = []
@@ -45,7 +45,7 @@ t.test('a session of somebody else is the same 404 as one that never was, by eve
   t.equal((await post(app, rpc('ping'), { ...withKey, ...session })).status, 200)
 })
 
-t.test('one session more than a caller may have ends its least recently used, and nobody else\'s', async t => {
+t.test("a caller's session beyond the limit ends its least recently used one", async t => {
   const app = await service(t, { sessions: { maxPerPrincipal: 2 } })
   const other = await openSession(app, withToken('eve'))
   const own = []
@@ -56,7 +56,7 @@ t.test('one session more than a caller may have ends its least recently used, an
   t.equal((await post(app, rpc('ping'), { ...withToken('eve'), ...other })).status, 200)
 })
 
-t.test('one session more than SESSION_MAX ends one of the caller that holds most', async t => {
+t.test('a session beyond SESSION_MAX ends one of the caller with most', async t => {
   const app = await service(t, { sessions: { max: 4 } })
   const first = await openSession(app, withToken('eve'))
   const ada = []
@@ -69,7 +69,7 @@ t.test('one session more than SESSION_MAX ends one of the caller that holds most
   t.equal((await post(app, rpc('ping'), { ...withToken('bob'), ...bob })).status, 200)
 })
 
-t.test('sessions that open at once are no more than SESSION_MAX', async t => {
+t.test('concurrent new sessions do not exceed SESSION_MAX', async t => {
   const app = await service(t, { sessions: { max: 3 } })
   const users = Array.from({ length: 12 }, (_, i) => withToken(`user-${i}`))
   const opened = await Promise.all(users.map(async user => ({ ...user, ...await openSession(app, user) })))
@@ -77,7 +77,7 @@ t.test('sessions that open at once are no more than SESSION_MAX', async t => {
   t.equal(statuses.filter(status => status === 200).length, 3)
 })
 
-t.test('a session ends when it was idle for long, and at the end of its life', async t => {
+t.test('a session ends after SESSION_IDLE_MS and SESSION_LIFETIME_MS', async t => {
   for (const sessions of [{ idleMs: 50 }, { lifetimeMs: 50 }]) {
     const app = await service(t, { sessions })
     const session = await openSession(app)
@@ -86,7 +86,7 @@ t.test('a session ends when it was idle for long, and at the end of its life', a
   }
 })
 
-t.test('a client that calls every request JSON, as the Python SDK does, can end its session', async t => {
+t.test('a DELETE with a JSON content type, as the Python SDK sends, ends its session', async t => {
   const app = await service(t, { sessions: {} })
   const session = { ...withKey, ...await openSession(app) }
   const ended = await app.inject({
@@ -106,8 +106,7 @@ for (const [agreed, header, resumable] of [
   ['2025-06-18', '2025-11-25', false]
 ] as const) {
   t.test(
-    `a session of ${agreed} with ${header ?? 'no revision'} in the header has ` +
-      `${resumable ? '' : 'no '}streams to come back to`,
+    `a session of ${agreed} with ${header ?? 'no revision'} in the header has ${resumable ? '' : 'no '}resumable streams`,
     async t => {
       const app = await service(t, { sessions: {}, tools: [speaking] })
       const clientInfo = { name: 'test', version: '1' }
@@ -126,7 +125,7 @@ for (const [agreed, header, resumable] of [
   )
 }
 
-t.test('what a session sent an admin is not sent again to the same subject with fewer rights', async t => {
+t.test('messages for an admin are not replayed to the same subject with fewer rights', async t => {
   const app = await service(t, { sessions: {}, tools: [speaking] })
   const admin = withToken('ada', 'admin')
   const user = withToken('ada')
@@ -148,7 +147,7 @@ t.test('what a session sent an admin is not sent again to the same subject with 
   t.equal((await post(app, rpc('ping'), { ...user, ...session })).status, 200, 'the session itself goes on')
 })
 
-t.test('a call of a revision before 2025-11-25 has its headers before its handler says a word', async t => {
+t.test('a call before 2025-11-25 gets its headers before any message', async t => {
   let answer = (_text: string): void => {}
   const wait = defineTool({
     name: 'wait',
@@ -167,7 +166,7 @@ t.test('a call of a revision before 2025-11-25 has its headers before its handle
   t.match(await call.ended, 'done')
 })
 
-t.test('a standing stream hears of what its own credential may see, whatever the session is used with', async t => {
+t.test('a GET stream sends only what its own credential may see', async t => {
   const secret = defineResource({
     name: 'secret',
     uri: 'test://secret',
@@ -189,7 +188,7 @@ t.test('a standing stream hears of what its own credential may see, whatever the
   t.match(stream.messages(), [{ method: 'notifications/resources/updated', params: { uri: 'test://note' } }])
 })
 
-t.test('a second GET takes over the stream of a session, also where the caller may hold one alone', async t => {
+t.test('a second GET takes over the stream, even at the limit of one stream', async t => {
   const note = defineResource({ name: 'note', uri: 'test://note', read: () => 'note' })
   const app = await service(t, { sessions: {}, maxStreamsPerPrincipal: 1, resources: [note] })
   const url = await listening(app)
@@ -217,7 +216,7 @@ t.test('a subscription to a URI of more than 2,048 characters is refused', async
   })
 })
 
-t.test('the standing stream of a session ends with the session\'s life', async t => {
+t.test('a GET stream ends with its session', async t => {
   const app = await service(t, { sessions: { lifetimeMs: 200 } })
   const url = await listening(app)
   const stream = await listen(url, await open(app))

@@ -13,7 +13,7 @@ for (const [method, url] of [
   ['GET', '/authorize?client_id=x&redirect_uri=y'],
   ['GET', '/register']
 ] as const) {
-  t.test(`${method} ${url} says what OAuth clients can show, and is charged to nobody`, async t => {
+  t.test(`${method} ${url} returns a message for OAuth clients and charges nobody`, async t => {
     const app = await service(t, { env: { PREAUTH_RATE_LIMIT_MAX: '1' } })
     for (let i = 0; i < 3; i++) {
       const reply = await app.inject({
@@ -36,7 +36,7 @@ for (const [method, url] of [
   })
 }
 
-t.test('the SDK\'s client tells the person that the key was refused', async t => {
+t.test("the SDK's client reports that the key was refused", async t => {
   const url = await listening(await service(t))
   await t.rejects(auth(new OAuthMemory(), { serverUrl: `${url}/mcp` }), {
     constructor: AccessDeniedError,
@@ -69,7 +69,7 @@ t.test('other unknown paths are as ever', async t => {
   }
 })
 
-t.test('a host keeps these paths where it has them', async t => {
+t.test("a host's own routes for these paths take precedence", async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   app.post('/register', async () => 'the host')

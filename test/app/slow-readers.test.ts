@@ -70,7 +70,7 @@ const cutsOf = (log: Slow['log']): unknown[] => log.lines().filter(({ msg }) => 
 const isWhole = (bytes: number): boolean => bytes > megabytes * 1024 ** 2
 
 t.test(
-  'a caller with more unread than its share keeps one answer, and others keep theirs',
+  'a caller beyond its unread limit keeps one answer, and others keep theirs',
   async t => {
     const { log, port } = await listening(t, { maxBytesPerCaller: 4 * 1024 ** 2 })
     const bob = await callWithoutReading(t, port, bobKey)
@@ -99,7 +99,7 @@ t.test(
 for (const [name, reason] of [
   ['UNREAD_MAX_PER_CALLER', 'too many unread bytes of one caller'], ['UNREAD_MAX', 'too many unread bytes in total']
 ] as const) {
-  t.test(`${name} bounds what callers leave unread`, async t => {
+  t.test(`${name} limits unread data`, async t => {
     const { log, port } = await listening(t, { env: { [name]: '4mb' } })
     const adas = [await callWithoutReading(t, port, adaKey), await callWithoutReading(t, port, adaKey)]
     while (cutsOf(log).length === 0) await new Promise(resolve => setTimeout(resolve, 20))
@@ -108,7 +108,7 @@ for (const [name, reason] of [
   })
 }
 
-t.test('beyond the bound in all the caller with most pays', async t => {
+t.test('beyond the total limit, the caller with the most unread data is cut off', async t => {
   const { log, port } = await listening(t, {
     maxBytesPerCaller: 1024 ** 3,
     maxBytes: 2 * megabytes * 1024 ** 2 + 1024 ** 2
@@ -133,7 +133,7 @@ for (const tool of ['large', 'spoken']) {
   })
 }
 
-t.test('over HTTP/2 the answer alone is cut off, not the connection', async t => {
+t.test('over HTTP/2 only the answer is cut off, not the connection', async t => {
   const app = Fastify({ http2: true }) as unknown as FastifyInstance
   t.teardown(() => app.close())
   await app.register(mcpAuth, {
@@ -162,13 +162,13 @@ t.test('over HTTP/2 the answer alone is cut off, not the connection', async t =>
   other.close()
 })
 
-t.test('who reads gets everything, at once and in parts', async t => {
+t.test('a caller that reads gets everything, at once and in parts', async t => {
   const { log, port } = await listening(t, { maxBytesPerCaller: 4 * 1024 ** 2, maxBytes: 20 * 1024 ** 2 })
   for (const tool of ['large', 'spoken']) t.ok(isWhole(await rest(await callWithoutReading(t, port, adaKey, tool))))
   t.same(cutsOf(log), [])
 })
 
-t.test('the body of a request is let go with its answer, and the log still knows what was asked', async t => {
+t.test('the request body is released after the answer, and the log keeps its facts', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   const seen: unknown[] = []
@@ -187,7 +187,7 @@ for (const [name, value] of Object.entries({
   maxBytesPerCaller: 1.5,
   maxBytes: NaN
 })) {
-  t.test(`unread.${name} of ${value} stops the boot`, async t => {
+  t.test(`unread.${name} of ${value} stops the start`, async t => {
     await t.rejects(
       async () => await Fastify().register(mcpAuth, { apiKeys: [adaKey], unread: { [name]: value } }),
       { message: new RegExp(name) }

@@ -47,7 +47,7 @@ const ways: Array<
 
 for (const [where, callBy] of ways) {
   t.test(
-    `${where}, what JSON cannot hold is refused to the handler that says it, and the call gets one answer`,
+    `${where}, a message that is not valid JSON rejects in the handler`,
     async t => {
       const tool = defineTool({
         name: 'say',
@@ -68,7 +68,7 @@ for (const [where, callBy] of ways) {
     }
   )
 
-  t.test(`${where}, a caller that reads gets all that a handler says, and waits for`, async t => {
+  t.test(`${where}, a caller that reads gets all messages, and the handler waits`, async t => {
     const tool = defineTool({
       name: 'flood',
       input: z.object({ count: z.number(), size: z.number() }),
@@ -89,7 +89,7 @@ for (const [where, callBy] of ways) {
   })
 }
 
-t.test('a handler that waits for a caller which does not read ends with its call', async t => {
+t.test('a handler that waits for a caller that does not read ends with its call', async t => {
   let signal: AbortSignal | undefined
   let ended = false
   const tool = defineTool({
@@ -116,7 +116,7 @@ t.test('a handler that waits for a caller which does not read ends with its call
   await response.text().catch(() => {})
 })
 
-t.test('a caller that is cut off, for a handler does not wait, is cut off with a word in the log', async t => {
+t.test('a caller cut off for unawaited messages is logged', async t => {
   const sink = logSink()
   const tool = defineTool({
     name: 'flood',

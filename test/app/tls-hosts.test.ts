@@ -81,7 +81,7 @@ for (const [name, http2, client] of [
   })
 }
 
-t.test('a target with a scheme names the host, or is refused, over HTTPS, too', async t => {
+t.test('over HTTPS, an absolute-form target must name the host', async t => {
   const port = await host(t, false)
   const send = overHttp1(t, port)
   t.equal(await send({}, `https://localhost:${port}/mcp`), 200)

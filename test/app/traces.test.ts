@@ -85,7 +85,7 @@ function called (
   return rpc('tools/call', { name, arguments: args, _meta: meta })
 }
 
-t.test('a call is a server span with the attributes of the conventions, in both eras', async t => {
+t.test('a call is a server span with the standard attributes, in both eras', async t => {
   const [inside, span] = await spansOf(t, called('search', {}, { note: 'the-diary-of-ada' }), {}, 2)
   t.match(span, { name: 'tools/call search', kind: 1, status: { code: 0 } })
   t.match(span?.attributes, {
@@ -111,7 +111,7 @@ t.test('a call is a server span with the attributes of the conventions, in both 
   })
 })
 
-t.test('the parent is what _meta names, and the context of HTTP is a link', async t => {
+t.test('the context in _meta is the parent, and that of HTTP is a link', async t => {
   const [, span] = await spansOf(
     t,
     called('search', { traceparent, tracestate: 'a=b' }),
@@ -122,7 +122,7 @@ t.test('the parent is what _meta names, and the context of HTTP is a link', asyn
   t.match(span?.links, [{ context: { traceId: otherParent.slice(3, 35) } }])
 })
 
-t.test('without one in _meta the context of HTTP is the parent', async t => {
+t.test('the context of HTTP is the parent without one in _meta', async t => {
   const [, span] = await spansOf(t, called('search'), { traceparent }, 2)
   t.match(span?.parentSpanContext, { traceId, spanId })
   t.same(span?.links, [])
@@ -133,18 +133,18 @@ for (const [what, meta] of [
   ['too long', { traceparent: `${traceparent}-${'0'.repeat(500)}` }],
   ['of zeros', { traceparent: `00-${'0'.repeat(32)}-${'0'.repeat(16)}-01` }]
 ] as const) {
-  t.test(`a traceparent that is ${what} begins a trace of its own`, async t => {
+  t.test(`a traceparent that is ${what} starts a new trace`, async t => {
     const [, span] = await spansOf(t, called('search', meta), {}, 2)
     t.equal(span?.parentSpanContext, undefined)
   })
 }
 
-t.test('baggage travels to nobody', async t => {
+t.test('baggage is not forwarded', async t => {
   await spansOf(t, called('search', { traceparent, baggage: 'role=admin' }), { baggage: 'role=admin' }, 2)
   t.same(Object.keys(outgoing.at(-1) ?? {}), ['traceparent'])
 })
 
-t.test('the status is an error for faults alone, and holds no message', async t => {
+t.test('a span has an error status only for faults, without a message', async t => {
   const [broken] = await spansOf(t, called('breaks'))
   t.match(broken, { status: { code: 2 }, attributes: { 'error.type': 'tool_error' } })
   t.notMatch(JSON.stringify([broken?.status, broken?.events, broken?.attributes]), /secret/)
@@ -160,7 +160,7 @@ t.test('the status is an error for faults alone, and holds no message', async t 
   })
 })
 
-t.test('each message of a batch has a span, and so has what an SDK answers', async t => {
+t.test('each message of a batch has a span, even those that an SDK answers', async t => {
   const spans = await spansOf(
     t,
     [callOf('says-no', {}, 1), rpc('ping', {}, 2)],
@@ -170,7 +170,7 @@ t.test('each message of a batch has a span, and so has what an SDK answers', asy
   t.same(spans.map(({ name }) => name).sort(), ['ping', 'tools/call says-no'])
 })
 
-t.test('who is not authenticated joins no trace and begins none', async t => {
+t.test('an unauthenticated request creates no span', async t => {
   const app = await service(t, { tools })
   await post(app, called('search', { traceparent }), { 'x-api-key': 'a-key-that-nobody-has', traceparent })
   await post(app, called('says-no'))
@@ -207,7 +207,7 @@ t.test('a call within a span that the handler began is inside that', async t => 
   t.equal(search?.parentSpanContext?.spanId, step?.spanContext().spanId)
 })
 
-t.test('a call by the app itself is an internal span inside the active one, in which the handler runs', async t => {
+t.test('a call by the app is an internal span, active in the handler', async t => {
   let endpoint: Endpoint | undefined
   const app = await service(t, { tools, onEndpoint: running => { endpoint = running } })
   await app.ready()

@@ -66,18 +66,18 @@ for (const [fault, says, logs] of faults) {
   })
 }
 
-t.test('an error with code 404 does not run a call twice', async t => {
+t.test('an upstream error with code 404 does not repeat the call', async t => {
   const { ada } = await behind(t, hostile())
   await ada.callTool({ name: 'error-404' })
   t.equal(textOf(await ada.callTool({ name: 'count' })), '2')
 })
 
-t.test('a flood of log messages does not keep a call from its answer', async t => {
+t.test('a flood of upstream log messages does not block an answer', async t => {
   const { ada } = await behind(t, hostile())
   t.equal(textOf(await ada.callTool({ name: 'log-flood' })), 'done')
 })
 
-t.test('a flood on standard error is bounded in the log', async t => {
+t.test("a flood on an upstream's stderr is limited in the log", async t => {
   const { ada, log } = await behind(t, hostile('floods-stderr'))
   t.equal(textOf(await ada.callTool({ name: 'echo' })), '{}')
   const said = log.lines().filter(({ msg }) => msg === 'upstream says').length
@@ -85,7 +85,7 @@ t.test('a flood on standard error is bounded in the log', async t => {
   t.match(warnings(log), /writes too much/)
 })
 
-t.test('a secret of the options that a process writes is redacted in the log', async t => {
+t.test("a configured secret on an upstream's stderr is redacted in the log", async t => {
   const { log } = await behind(t, { ...hostile('tells-secret'), env: { TOKEN: token } })
   await until(() => log.text().includes('token is [redacted]'))
   t.notMatch(log.text(), 'token-of')
@@ -98,7 +98,7 @@ for (const [what, upstream, logs] of [
   ['has a directory that is not there', { ...hostile(), cwd: '/no/such/directory' }, /ENOENT.*cwd/],
   ['never ends its list', hostile('endless'), /listMaxPages/]
 ] as Array<[string, UpstreamOptions, RegExp]>) {
-  t.test(`an upstream that ${what} is a missing part with a reason in the log`, async t => {
+  t.test(`an upstream that ${what} is missing, with a reason in the log`, async t => {
     const log = logSink()
     const app = await serving(t, { one: upstream }, { logStream: log })
     t.match((await app.inject('/ready')).json(), { status: 'degraded', reasons: ['upstream'] })
@@ -108,17 +108,17 @@ for (const [what, upstream, logs] of [
   })
 }
 
-t.test('a required upstream that is away makes the server not ready', async t => {
+t.test('a required upstream that is unavailable makes the server not ready', async t => {
   const app = await serving(t, { one: { ...hostile('crash'), required: true } })
   t.match((await app.inject('/ready')).json(), { status: 'not ready' })
 })
 
-t.test('a server that ends at a request before initialize is served', async t => {
+t.test('an upstream that exits at a request before initialize is served', async t => {
   const { ada } = await behind(t, hostile('ends-at-probe'))
   t.equal(textOf(await ada.callTool({ name: 'echo' })), '{}')
 })
 
-t.test('odd and repeated names are left out, and the others are served', async t => {
+t.test('upstream tools with invalid or repeated names are left out', async t => {
   const { ada, log } = await behind(t, hostile('odd-names'))
   const names = (await ada.listTools()).tools.map(({ name }) => name)
   t.equal(names.filter(name => name === 'echo').length, 1)
@@ -132,7 +132,7 @@ t.test('odd and repeated names are left out, and the others are served', async t
   await t.rejects(ada.getPrompt({ name: 'odd', arguments: odd }), /MCP_ERR_MALFORMED_BODY/)
 })
 
-t.test('a tool whose schema takes unbounded time to check is left out and named in the log', async t => {
+t.test('an upstream tool with an expensive schema is left out and logged', async t => {
   const { ada, log } = await behind(t, hostile('slow-patterns'))
   const names = (await ada.listTools()).tools.map(({ name }) => name)
   const isLeftOut = ({ msg }: { msg?: unknown }): boolean => msg === 'an item of an upstream is not served'
@@ -145,13 +145,13 @@ t.test('a tool whose schema takes unbounded time to check is left out and named 
   t.match(await ada.callTool({ name: 'pattern_4', arguments: { text: '1' } }), { isError: true })
 })
 
-t.test('of a list of 5,000 tools the first 1,000 are served and the log says so', async t => {
+t.test('only the first 1,000 of 5,000 upstream tools are served, with a log line', async t => {
   const { ada, log } = await behind(t, hostile('many'))
   t.equal((await ada.listTools()).tools.filter(({ name }) => name.startsWith('tool_')).length, 1000)
   t.match(warnings(log), /more than 1000 items/)
 })
 
-t.test('progress of an upstream reaches its caller', async t => {
+t.test('upstream progress reaches the caller', async t => {
   const { ada } = await behind(t, hostile())
   const seen: number[] = []
   // The call goes on until the next one: a client may drop progress that arrives together with its answer.
@@ -166,7 +166,7 @@ t.test('progress of an upstream reaches its caller', async t => {
   t.same(seen, [1, 2, 3])
 })
 
-t.test('a caller that leaves cancels the call at the upstream, which serves the next one', async t => {
+t.test('a caller that disconnects cancels the upstream call', async t => {
   const { ada } = await behind(t, hostile())
   const controller = new AbortController()
   const call = ada.callTool({ name: 'never' }, { signal: controller.signal })
@@ -176,7 +176,7 @@ t.test('a caller that leaves cancels the call at the upstream, which serves the 
   t.equal(textOf(await ada.callTool({ name: 'echo' })), '{}')
 })
 
-t.test('a question outside of any call is refused and nobody is asked', async t => {
+t.test('an upstream question outside a call is refused', async t => {
   const { ada } = await behind(t, hostile())
   await ada.callTool({ name: 'ask-outside' })
   await sleep(200)

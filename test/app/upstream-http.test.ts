@@ -111,7 +111,7 @@ const faults: Array<[string, Reply, RegExp]> = [
   }), /larger than 8388608 bytes|The upstream server/]
 ]
 for (const [what, reply, says] of faults) {
-  t.test(`an upstream over HTTP that answers a call with ${what} fails in constant words`, async t => {
+  t.test(`an HTTP upstream that answers with ${what} fails with a constant message`, async t => {
     const { url } = await far(t, reply)
     const log = logSink()
     const far_: UpstreamOptions = { url, headers: { Authorization: `Bearer ${token}` } }
@@ -130,7 +130,7 @@ for (const [what, reply, says] of faults) {
 }
 
 for (const status of [301, 302, 307, 308]) {
-  t.test(`a redirect (${status}) of an upstream is refused and its target sees nothing`, async t => {
+  t.test(`a redirect (${status}) of an upstream is refused without contacting its target`, async t => {
     const target = await far(t, ask((response, message) => { answer(response, message, text('stolen')) }))
     const redirect: Reply = (_, response) => { response.writeHead(status, { location: target.url }).end() }
     const inCall = await far(t, redirect)
@@ -157,7 +157,7 @@ for (const type of ['http', 'sse'] as const) {
   })
 }
 
-t.test('an old transport whose second address is of another host is refused', async t => {
+t.test('an SSE upstream with an endpoint on another host is refused', async t => {
   const target = await far(t, () => {})
   const server = createServer((_, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
@@ -175,7 +175,7 @@ t.test('an old transport whose second address is of another host is refused', as
   t.equal(target.seen.length, 0)
 })
 
-t.test('a session that the upstream forgot is opened anew once', async t => {
+t.test('an expired upstream session is reopened once', async t => {
   let calls = 0
   const behind = await far(t, ask((response, message) => {
     calls += 1
@@ -188,7 +188,7 @@ t.test('a session that the upstream forgot is opened anew once', async t => {
   t.equal(calls, 2)
 })
 
-t.test('an upstream that knows no session is asked twice at most', async t => {
+t.test('an upstream that always loses its session gets at most two requests', async t => {
   let asked = 0
   const behind = await far(t, ask(response => {
     asked += 1
@@ -199,7 +199,7 @@ t.test('an upstream that knows no session is asked twice at most', async t => {
   t.equal(asked, 2)
 })
 
-t.test('identityHeader tells the caller apart and credentials of callers go nowhere', async t => {
+t.test('identityHeader identifies the caller, and credentials are not forwarded', async t => {
   const behind = await far(t, (request, response, message) => {
     answer(response, message, text(String(request.headers['x-caller'])))
   })

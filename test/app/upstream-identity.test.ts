@@ -9,7 +9,7 @@ const mark = '${caller}'
 const callerKey = 'fastify-mcp-auth/caller'
 
 for (const era of ['modern', 'legacy'] as const) {
-  t.test(`identityMeta names the caller in each request, and a caller cannot forge it (${era})`, async t => {
+  t.test(`identityMeta names the caller in each request and cannot be forged (${era})`, async t => {
     const url = await listening(await serving(t, { one: { ...hostile(), share: 'all', identityMeta: true } }))
     const [ada, bob] = [await client(t, url, adaKey, { era }), await client(t, url, bobKey, { era })]
     const metaOf = async (one: typeof ada): Promise<Record<string, unknown>> =>
@@ -22,13 +22,13 @@ for (const era of ['modern', 'legacy'] as const) {
   })
 }
 
-t.test('without identityMeta nothing of a caller is told', async t => {
+t.test('without identityMeta the upstream gets nothing about the caller', async t => {
   const app = await serving(t, { one: hostile() })
   const { body } = await post(app, callOf('meta'))
   t.notMatch(body.result.content[0].text, /apikey/)
 })
 
-t.test('the mark of the caller is another text for each caller and the same one each time', async t => {
+t.test('the identity marker is stable and different for each caller', async t => {
   const upstream = { ...hostile(mark), env: { OWN: `/data/${mark}.json` } }
   const url = await listening(await serving(t, { one: upstream }))
   const [ada, bob] = [await client(t, url, adaKey), await client(t, url, bobKey)]
@@ -41,7 +41,7 @@ t.test('the mark of the caller is another text for each caller and the same one 
   t.same(first, third)
 })
 
-t.test('the mark of the caller is refused where callers share a process', async t => {
+t.test('the identity marker is refused if callers share a process', async t => {
   t.throws(() => readUpstreams({ mcpServers: { one: { command: 'x', args: [mark], share: 'all' } } }, {}), {
     message: /requires `"share": "caller"`/
   })

@@ -46,7 +46,7 @@ function withheld (log: LogSink): unknown[] {
   return log.lines().filter(({ msg }) => /a tool is withheld/.test(String(msg))).map(({ item }) => item)
 }
 
-t.test('a tool whose description changed since its approval is withheld, named in the log and unknown', async t => {
+t.test('a tool with a changed description is withheld, logged and unknown', async t => {
   const { app, ada, log } = await locked(t, await approved(t, hostile()), hostile('changed'))
   const names = await namesOf(ada)
   t.notOk(names.includes('echo'))
@@ -57,7 +57,7 @@ t.test('a tool whose description changed since its approval is withheld, named i
   t.match((await app.inject('/ready')).json(), { status: 'degraded', reasons: ['upstream'] })
 })
 
-t.test('a tool that changes while it is served is withheld and cannot be called any more', async t => {
+t.test('a tool that changes while it is served is withheld', async t => {
   const upstream = { ...hostile(), share: 'all' } as const
   const { ada, log } = await locked(t, await approved(t, upstream), upstream)
   t.equal(textOf(await ada.callTool({ name: 'echo' })), '{}')
@@ -70,7 +70,7 @@ t.test('a tool that changes while it is served is withheld and cannot be called 
   t.same(withheld(log), ['echo', 'grown'], 'each is told once')
 })
 
-t.test('a tool that comes after the approval is withheld', async t => {
+t.test('a tool added after the approval is withheld', async t => {
   const upstream = { ...hostile(), share: 'all' } as const
   const { ada, log } = await locked(t, await approved(t, upstream), upstream)
   await ada.callTool({ name: 'grow' })
@@ -79,7 +79,7 @@ t.test('a tool that comes after the approval is withheld', async t => {
 })
 
 for (const member of ['description', 'inputSchema', 'annotations', 'title', 'outputSchema'] as const) {
-  t.test(`a change of ${member} is noticed by the digest`, async t => {
+  t.test(`the digest covers ${member}`, async t => {
     const directory = await approved(t, hostile())
     const path = join(directory, files.UPSTREAMS_LOCK)
     const { digestOf } = await import('../../src/upstreams/lock.js')
@@ -92,12 +92,12 @@ for (const member of ['description', 'inputSchema', 'annotations', 'title', 'out
   })
 }
 
-t.test('a lock file that is not there approves nothing', async t => {
+t.test('a missing lock file approves nothing', async t => {
   const { ada } = await locked(t, t.testdir({}), hostile())
   t.notOk((await namesOf(ada)).includes('count'))
 })
 
-t.test('without a lock a changed tool is served and the change is logged', async t => {
+t.test('without a lock a changed tool is served and logged', async t => {
   const log = logSink()
   const app = await serving(t, { one: { ...hostile(), share: 'all' } }, { logStream: log })
   const ada = await client(t, await listening(app), adaKey)
@@ -107,7 +107,7 @@ t.test('without a lock a changed tool is served and the change is logged', async
   t.equal(textOf(await ada.callTool({ name: 'echo' })), '{}')
 })
 
-t.test('upstreams check shows old and new text, exits with 1, and approve makes it served', async t => {
+t.test('upstreams check shows the difference and exits with 1 until approve', async t => {
   const directory = await approved(t, hostile())
   t.match(await say(['upstreams', 'check'], directory, files), { code: 0, stdout: 'Nothing changed.' })
   write(directory, hostile('changed'))
@@ -122,7 +122,7 @@ t.test('upstreams check shows old and new text, exits with 1, and approve makes 
   t.equal(textOf(await ada.callTool({ name: 'echo' })), '{}')
 })
 
-t.test('upstreams approve refuses to write a lock while an upstream is away, and keeps the old one', async t => {
+t.test('upstreams approve keeps the old lock if an upstream is unavailable', async t => {
   const directory = await approved(t, hostile())
   const before = readFileSync(join(directory, files.UPSTREAMS_LOCK), 'utf8')
   write(directory, hostile('crash'))
@@ -151,7 +151,7 @@ for (const [what, env, says] of [
   })
 }
 
-t.test('upstreams check shows names and texts of an upstream without control characters', async t => {
+t.test('upstreams check removes control characters from upstream texts', async t => {
   const directory = t.testdir({})
   write(directory, hostile('odd-names'))
   const { stdout } = await say(['upstreams', 'check'], directory, files)

@@ -33,7 +33,7 @@ async function pidOf (ada: Awaited<ReturnType<typeof client>>, name = 'pid'): Pr
   return Number(textOf(await ada.callTool({ name })))
 }
 
-t.test('closing ends a process that ignores TERM, and what it started', { skip: isLinux }, async t => {
+t.test('close ends a process that ignores TERM, with its children', { skip: isLinux }, async t => {
   const own = mark()
   const app = await serving(t, { one: hostile('stubborn', own) })
   const ada = await client(t, await listening(app), adaKey)
@@ -44,7 +44,7 @@ t.test('closing ends a process that ignores TERM, and what it started', { skip: 
   t.same(processesWith(own), [])
 })
 
-t.test('an idle process is ended and the next call has another', { skip: isLinux }, async t => {
+t.test('an idle process is stopped, and the next call starts another', { skip: isLinux }, async t => {
   const own = mark()
   const app = await serving(t, { one: { ...hostile(own), idleMs: 100 } })
   const ada = await client(t, await listening(app), adaKey)
@@ -53,7 +53,7 @@ t.test('an idle process is ended and the next call has another', { skip: isLinux
   t.not(await pidOf(ada), first)
 })
 
-t.test('an eager shared process is there after the start and again after a crash', { skip: isLinux }, async t => {
+t.test('an eager shared process runs after the start and after a crash', { skip: isLinux }, async t => {
   const own = mark()
   const app = await serving(t, { one: { ...hostile(own), share: 'all', eager: true, idleMs: 100 } })
   const ada = await client(t, await listening(app), adaKey)
@@ -63,7 +63,7 @@ t.test('an eager shared process is there after the start and again after a crash
   t.not(await pidOf(ada), first)
 })
 
-t.test('a principal has one process, another principal another', async t => {
+t.test('each principal has its own process', async t => {
   const app = await serving(t, { one: { ...hostile(), maxProcesses: 1 } })
   const url = await listening(app)
   const [ada, bob] = [await client(t, url, adaKey), await client(t, url, bobKey)]
@@ -81,7 +81,7 @@ t.test('a principal has one process, another principal another', async t => {
   await waiting
 })
 
-t.test('a thousand interleaved calls of several principals with equal ids never cross', async t => {
+t.test('a thousand interleaved calls with equal ids never cross principals', async t => {
   const app = await serving(t, { own: hostile(), common: { ...hostile(), share: 'all' } })
   const call = async (id: number, name: string, headers: Record<string, string>, text: string): Promise<string> => {
     const response = await app.inject({
@@ -159,7 +159,7 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
   })
 }
 
-t.test('a process sees none of the settings and secrets of the server', { skip: isLinux }, async t => {
+t.test('a process gets no settings or secrets of the server', { skip: isLinux }, async t => {
   const own = mark()
   const { running, url } = await started(t, [own])
   await useOnce(url)
@@ -179,7 +179,7 @@ t.test('a process sees none of the settings and secrets of the server', { skip: 
   t.same(seen.filter(target => target.startsWith('socket:') && ours.includes(target)), [], 'no socket of the server')
 })
 
-t.test('a process that is started twice at once for one principal is one', async t => {
+t.test('concurrent first calls of a principal start one process', async t => {
   const log = logSink()
   const app = await service(t, { upstreams: { mcpServers: { one: hostile() } }, logStream: log })
   const ada = await client(t, await listening(app), adaKey)

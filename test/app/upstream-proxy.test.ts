@@ -21,7 +21,7 @@ async function call (url: string, apiKey: string, name: string, args = {}): Prom
   return await response.text()
 }
 
-t.test('a first run writes .env, shows the key once, and serves the program to its holder alone', async t => {
+t.test('proxy writes .env, shows the key once and serves the program', async t => {
   const cwd = t.testdir({})
   const running = start(t, process.execPath, [...proxied, '--flag', 'a b'], { cwd, env: { PORT: '0' } })
   const url = await running.url
@@ -32,14 +32,14 @@ t.test('a first run writes .env, shows the key once, and serves the program to i
   t.notMatch(running.stdout() + running.stderr(), /Terminated/, 'the shell around it says nothing')
 })
 
-t.test('a second run keeps .env and shows no key', async t => {
+t.test('proxy keeps an existing .env and shows no key', async t => {
   const cwd = t.testdir({ '.env': `API_KEYS=${key}\n` })
   const running = start(t, process.execPath, proxied, { cwd, env: { PORT: '0' } })
   t.match(await call(await running.url, key, 'echo'), '{}')
   t.notOk(running.stdout().includes(key))
 })
 
-t.test('a program that is not there is named in the log, with what to check', async t => {
+t.test('a missing program is named in the log with advice', async t => {
   const cwd = t.testdir({})
   const args = [...viaTsx, 'proxy', '--', 'no-such-program-of-ours']
   const running = start(t, process.execPath, args, { cwd, env: sound })
@@ -50,7 +50,7 @@ t.test('a program that is not there is named in the log, with what to check', as
 })
 
 for (const args of [[], ['--'], ['--', ''], ['--share', 'all'], ['-y', '--', 'npx']]) {
-  t.test(`proxy ${args.join(' ')} shows how to write the command and writes nothing`, async t => {
+  t.test(`proxy ${args.join(' ')} shows the correct usage and writes nothing`, async t => {
     const directory = t.testdir({})
     const { code, stderr } = await say(['proxy', ...args], directory)
     t.equal(code, 1)
@@ -59,7 +59,7 @@ for (const args of [[], ['--'], ['--', ''], ['--share', 'all'], ['-y', '--', 'np
   })
 }
 
-t.test('proxy obeys UPSTREAM_MAX_RESULT and a relative UPSTREAMS_LOCK', async t => {
+t.test('proxy applies UPSTREAM_MAX_RESULT and a relative UPSTREAMS_LOCK', async t => {
   const cwd = t.testdir({ 'mcp.json': JSON.stringify({ mcpServers: { node: hostile() } }) })
   const env = { UPSTREAMS_FILE: 'mcp.json', UPSTREAMS_LOCK: 'own.lock.json' }
   t.match(await say(['upstreams', 'approve'], cwd, env), { code: 0 })
@@ -72,7 +72,7 @@ t.test('proxy obeys UPSTREAM_MAX_RESULT and a relative UPSTREAMS_LOCK', async t 
   t.match(await call(url, key, 'slow', { filler: 'x'.repeat(2000) }), /larger than 1024 bytes/)
 })
 
-t.test('access reserves all items of an upstream and hides them from others', async t => {
+t.test('access applies to all items of an upstream and hides them', async t => {
   const app = await serving(t, {
     one: { ...hostile(), access: { roles: ['admin'] } },
     two: { ...hostile(), include: ['echo', 'now'], rename: { echo: 'say' } }
@@ -84,7 +84,7 @@ t.test('access reserves all items of an upstream and hides them from others', as
   t.equal(textOf(await ada.callTool({ name: 'say', arguments: { a: 1 } })), '{"a":1}')
 })
 
-t.test('TOOL_POLICY_FILE limits a tool of an upstream by the name that callers see', async t => {
+t.test('TOOL_POLICY_FILE limits an upstream tool by its public name', async t => {
   const directory = t.testdir({
     'policies.json': JSON.stringify({ tools: { say: { rate: { max: 2, windowMs: 600_000 } } } })
   })
@@ -97,7 +97,7 @@ t.test('TOOL_POLICY_FILE limits a tool of an upstream by the name that callers s
   t.match((await post(app, callOf('count'), withKey)).text, '"text":"3"')
 })
 
-t.test('TOOL_POLICY_FILE with the own name of a renamed tool stops the start', async t => {
+t.test('TOOL_POLICY_FILE with the original name of a renamed tool stops the start', async t => {
   const directory = t.testdir({ 'policies.json': JSON.stringify({ tools: { echo: { maxResultBytes: 1 } } }) })
   const env = { TOOL_POLICY_FILE: join(directory, 'policies.json') }
   await t.rejects(serving(t, { one: { ...hostile(), rename: { echo: 'say' } } }, { env }), /echo/)

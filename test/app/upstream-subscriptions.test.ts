@@ -45,7 +45,7 @@ async function touchUntil (ada: Client, told: readonly string[]): Promise<void> 
 }
 
 for (const era of ['modern', 'legacy'] as const) {
-  t.test(`an upstream is asked once for several subscribers and the last one ends it (${era})`, async t => {
+  t.test(`subscribers share one upstream subscription, which ends with the last (${era})`, async t => {
     const url = await listening(await serving(t, { one: { ...hostile(), share: 'all' } }))
     const [ada, bob] = [await client(t, url, adaKey, { era }), await client(t, url, bobKey, { era })]
     const [first, second] = [await subscribe(ada, era, now), await subscribe(bob, era, now)]
@@ -60,7 +60,7 @@ for (const era of ['modern', 'legacy'] as const) {
     await untilAsked(ada, '+ state://now,- state://now')
   })
 
-  t.test(`an update of one caller's process is told to that caller alone (${era})`, async t => {
+  t.test(`an update of a caller's own process reaches only that caller (${era})`, async t => {
     const url = await listening(await serving(t, { one: hostile() }))
     const [ada, bob] = [await client(t, url, adaKey, { era }), await client(t, url, bobKey, { era })]
     const [first, second] = [await subscribe(ada, era, now), await subscribe(bob, era, now)]
@@ -74,7 +74,7 @@ for (const era of ['modern', 'legacy'] as const) {
   })
 }
 
-t.test('a caller that goes away without a word ends its subscription', async t => {
+t.test('a caller that disconnects ends its subscription', async t => {
   const url = await listening(await serving(t, { one: { ...hostile(), share: 'all' } }))
   const [ada, bob] = [await client(t, url, adaKey), await client(t, url, bobKey)]
   await subscribe(bob, 'modern', now)
@@ -83,7 +83,7 @@ t.test('a caller that goes away without a word ends its subscription', async t =
   await untilAsked(ada, '+ state://now,- state://now')
 })
 
-t.test('a session that is deleted ends its subscriptions', async t => {
+t.test('deleting a session ends its subscriptions', async t => {
   const url = await listening(await serving(t, { one: { ...hostile(), share: 'all' } }))
   const [ada, bob] = [await client(t, url, adaKey), await client(t, url, bobKey, { era: 'legacy' })]
   await subscribe(bob, 'legacy', now)
@@ -93,7 +93,7 @@ t.test('a session that is deleted ends its subscriptions', async t => {
   await untilAsked(ada, '+ state://now,- state://now')
 })
 
-t.test('a resource that a caller may not read is not subscribed to at the upstream', async t => {
+t.test('an unreadable resource is not subscribed to at the upstream', async t => {
   const app = await serving(t, { one: { ...hostile(), share: 'all', access: { roles: ['admin'] } } })
   const url = await listening(app)
   await (await client(t, url, adaKey)).listen({ resourceSubscriptions: [now] })
@@ -102,7 +102,7 @@ t.test('a resource that a caller may not read is not subscribed to at the upstre
   t.equal(textOf(body.result), '')
 })
 
-t.test('a subscription is asked for again after a crash, and its caller is told', async t => {
+t.test('a subscription is renewed after a crash, and the caller is notified', async t => {
   const url = await listening(await serving(t, { one: { ...hostile(), share: 'all' } }))
   const [ada, bob] = [await client(t, url, adaKey), await client(t, url, bobKey)]
   const { told } = await subscribe(bob, 'modern', now)
@@ -131,7 +131,7 @@ async function far (
   return { app, url: `${await listening(app)}/mcp`, open, opened: () => opened }
 }
 
-t.test('one stream to a modern upstream tells of all resources and is left with the lists alone', async t => {
+t.test('one stream to a modern upstream carries all resource subscriptions', async t => {
   const behind = await far(t)
   const app = await serving(t, { far: { url: behind.url, headers: { 'x-api-key': adaKey } } })
   const url = await listening(app)
@@ -157,7 +157,7 @@ t.test('one stream to a modern upstream tells of all resources and is left with 
   await until(() => behind.open.size === 0)
 })
 
-t.test('a stream that the upstream ends is opened again, and its subscribers are told', async t => {
+t.test('a stream that the upstream ends is reopened, and subscribers are notified', async t => {
   const behind = await far(t)
   const url = await listening(await serving(t, { far: { url: behind.url, headers: { 'x-api-key': adaKey } } }))
   const ada = await client(t, url, adaKey)

@@ -27,7 +27,7 @@ for (const era of ['modern', 'legacy'] as const) {
     )
   })
 
-  t.test(`a question of an upstream reaches its own caller (${era})`, async t => {
+  t.test(`an upstream question reaches its own caller (${era})`, async t => {
     const url = await listening(await serving(t, { memo: stdio() }))
     const [ada, bob] = [
       await client(t, url, adaKey, { era, colour: 'red' }),
@@ -44,7 +44,7 @@ for (const era of ['modern', 'legacy'] as const) {
   })
 }
 
-t.test('share caller keeps the state of principals apart, share all does not', async t => {
+t.test('share: caller separates the state of principals, share: all does not', async t => {
   const url = await listening(await serving(t, { own: stdio(), common: { ...stdio(), share: 'all' } }))
   const [ada, bob] = [await client(t, url, adaKey), await client(t, url, bobKey)]
   await ada.callTool({ name: 'own_remember', arguments: { word: 'ada' } })
@@ -53,7 +53,7 @@ t.test('share caller keeps the state of principals apart, share all does not', a
   t.equal(textOf(await bob.callTool({ name: 'common_remember', arguments: { word: 'bob' } })), '["ada","bob"]')
 })
 
-t.test('under share all a question asked while two callers are served is refused', async t => {
+t.test('share: all refuses a question while two callers are served', async t => {
   const url = await listening(await serving(t, { common: { ...stdio(), share: 'all' } }))
   const [ada, bob] = [await client(t, url, adaKey, { colour: 'red' }), await client(t, url, bobKey, { colour: 'blue' })]
   const leaving = new AbortController()
@@ -66,7 +66,7 @@ t.test('under share all a question asked while two callers are served is refused
   await waiting
 })
 
-t.test('an upstream process sees four variables and its own', async t => {
+t.test('an upstream process gets four variables and its own', async t => {
   const url = await listening(await serving(t, { memo: { ...stdio(), env: { TOKEN: 'its-own' } } }))
   const ada = await client(t, url, adaKey)
   const { pid, ...seen } = JSON.parse(textOf(await ada.callTool({ name: 'environment' }))) as Record<string, unknown>
@@ -77,7 +77,7 @@ t.test('an upstream process sees four variables and its own', async t => {
   t.equal(seen.TOKEN, 'its-own')
 })
 
-t.test('a call whose upstream dies is answered, and the next one has a new process', async t => {
+t.test('a call is answered if its upstream dies, and the next one gets a new process', async t => {
   const url = await listening(await serving(t, { memo: stdio() }))
   const ada = await client(t, url, adaKey)
   const died = await ada.callTool({ name: 'die' })
@@ -86,7 +86,7 @@ t.test('a call whose upstream dies is answered, and the next one has a new proce
   t.equal(textOf(await ada.callTool({ name: 'remember', arguments: { word: 'b' } })), '["b"]')
 })
 
-t.test('an error of an upstream is masked, and a large answer refused', async t => {
+t.test('an upstream error is masked, and a large answer is refused', async t => {
   const log = logSink()
   const app = await service(t, { upstreams: { mcpServers: { memo: stdio() }, maxResultBytes: 50_000 }, logStream: log })
   const ada = await client(t, await listening(app), adaKey)
@@ -96,7 +96,7 @@ t.test('an error of an upstream is masked, and a large answer refused', async t 
   t.match(textOf(await ada.callTool({ name: 'large' })), 'larger than 50000 bytes')
 })
 
-t.test('items with a bad name or schema are left out and named in the log', async t => {
+t.test('items with an invalid name or schema are left out and logged', async t => {
   const log = logSink()
   const app = await service(t, { upstreams: { mcpServers: { memo: stdio('bad-items') } }, logStream: log })
   const ada = await client(t, await listening(app), adaKey)
@@ -117,7 +117,7 @@ for (const [what, upstream] of [
   ['a process that exits at once', stdio('exit')],
   ['a process that never answers', { ...stdio('silent'), startTimeoutMs: 300 }]
 ] as Array<[string, UpstreamOptions]>) {
-  t.test(`${what} is a missing part, not a failed start`, async t => {
+  t.test(`${what} is a missing upstream, not a failed start`, async t => {
     const app = await serving(t, { gone: upstream, memo: { ...stdio(), prefix: '' } })
     const ada = await client(t, await listening(app), adaKey)
     t.ok((await ada.listTools()).tools.some(({ name }) => name === 'remember'))
@@ -125,25 +125,25 @@ for (const [what, upstream] of [
   })
 }
 
-t.test('garbage before the handshake does not keep an upstream from serving', async t => {
+t.test('garbage before the handshake does not stop an upstream', async t => {
   const ada = await client(t, await listening(await serving(t, { memo: stdio('garbage') })), adaKey)
   t.equal(textOf(await ada.callTool({ name: 'remember', arguments: { word: 'c' } })), '["c"]')
 })
 
-t.test('two upstreams that offer one name stop the start and name the prefix', async t => {
+t.test('two upstreams with the same tool name stop the start and suggest prefix', async t => {
   const both = { a: { ...stdio(), prefix: '' }, b: { ...stdio(), prefix: '' } }
   await t.rejects(service(t, { upstreams: { mcpServers: both } }), {
     message: /Upstreams "a" and "b" both offer the tool "\w+"; give "b" another `prefix`/
   })
 })
 
-t.test('an item that comes later is listed', async t => {
+t.test('an item that is added later is listed', async t => {
   const ada = await client(t, await listening(await serving(t, { memo: { ...stdio(), share: 'all' } })), adaKey)
   await ada.callTool({ name: 'grow' })
   await until(async () => (await ada.listTools()).tools.some(({ name }) => name === 'grown'))
 })
 
-t.test('the endpoint itself can stand behind another one over HTTP', async t => {
+t.test('the endpoint itself can be an HTTP upstream', async t => {
   const behind = await listening(await service(t))
   const front = await serving(t, { far: { url: `${behind}/mcp`, headers: { 'x-api-key': adaKey } } })
   const bob = await client(t, await listening(front), bobKey)

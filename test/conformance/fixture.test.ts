@@ -17,17 +17,17 @@ async function call (app: FastifyInstance, name: string, params: Record<string, 
   return await post(app, { ...payload, params: { ...payload.params, _meta: meta } }, { ...withKey, ...headers })
 }
 
-t.test('a text is answered', async t => {
+t.test('the text tool returns a text', async t => {
   const { body } = await call(await fixture(t), 'test_simple_text')
   t.match(body.result, { content: [{ type: 'text', text: 'This is a simple text response for testing.' }] })
 })
 
-t.test('a failure is a result in words', async t => {
+t.test('the failing tool returns a readable error', async t => {
   const { body } = await call(await fixture(t), 'test_error_handling')
   t.match(body.result, { isError: true, content: [{ text: 'This tool intentionally returns an error for testing' }] })
 })
 
-t.test('a name is asked for, and used', async t => {
+t.test('the elicitation tool asks for a name and uses it', async t => {
   const app = await fixture(t)
   const { body } = await call(app, 'test_input_required_result_elicitation')
   t.match(body.result, { resultType: 'input_required', inputRequests: { user_name: { method: 'elicitation/create' } } })
@@ -39,7 +39,7 @@ t.test('a name is asked for, and used', async t => {
   t.match(answer.body.result, { resultType: 'complete', content: [{ text: 'Hello, Ada!' }] })
 })
 
-t.test('a state that is not its own is refused', async t => {
+t.test('a foreign request state is refused', async t => {
   const app = await fixture(t)
   const { body } = await call(app, 'test_input_required_result_tampered_state')
   const answer = await call(app, 'test_input_required_result_tampered_state', {
@@ -52,7 +52,7 @@ for (const [name, list] of [
   ['test_trigger_tool_change', 'tools'],
   ['test_trigger_prompt_change', 'prompts']
 ] as const) {
-  t.test(`${name} leaves the list as it was`, async t => {
+  t.test(`${name} does not change the list`, async t => {
     const app = await fixture(t)
     const sizeOf = async (): Promise<number> => {
       const { headers, payload } = modern(`${list}/list`)

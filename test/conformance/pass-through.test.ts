@@ -32,14 +32,14 @@ for (const [what, headersFor] of [
   ['a foreign host and origin', () => ({ host: 'evil.example.com', origin: 'http://evil.example.com' })],
   ['a host of another port', () => ({ host: 'localhost:1', origin: 'http://localhost:1' })]
 ] as ReadonlyArray<[string, () => Record<string, string>]>) {
-  t.test(`${what} reaches the server, and the key with it`, async t => {
+  t.test(`${what} reaches the server with the key`, async t => {
     const { url } = await passing(t, ({ headers }, reply) => { reply.end(JSON.stringify(headers)) })
     const [body] = await once((await get(url, headersFor())).setEncoding('utf8'), 'data')
     t.match(JSON.parse(body), { ...headersFor(), 'x-api-key': 'the-key' })
   })
 }
 
-t.test('its own name becomes the name of the server', async t => {
+t.test("the proxy's host name is replaced by the server's", async t => {
   const { url, target } = await passing(t, ({ headers }, reply) => { reply.end(JSON.stringify(headers)) })
   const [body] = await once(
     (await get(url, { host: `localhost:${url.port}`, origin: url.origin })).setEncoding('utf8'),
@@ -48,7 +48,7 @@ t.test('its own name becomes the name of the server', async t => {
   t.match(JSON.parse(body), { host: target, origin: `http://${target}` })
 })
 
-t.test('an event arrives while the stream goes on, and a caller that leaves is missed at once', async t => {
+t.test('events are streamed, and a disconnected caller is noticed at once', async t => {
   const left = new Promise<void>(resolve => {
     passing(t, (_request, reply) => {
       reply.once('close', resolve)

@@ -18,16 +18,16 @@ const inDocs = [
   ...read('docs/configuration.md').matchAll(/^\| `([A-Z][A-Z0-9_]*)` \| (?:`([^`]*)` )?\| (.+) \|$/gm)
 ].map(([, name = '', value = '']) => [name, value])
 
-t.test('the documentation lists every setting with its default, in the order of the code', async t => {
+t.test('docs/configuration.md lists every setting with its default, in order', async t => {
   t.ok(inCode.length > 0)
   t.same(inDocs, inCode)
 })
 
-t.test('the example lists every setting once', async t => {
+t.test('.env.example lists every setting once', async t => {
   t.same(inExample.map(({ name }) => name).sort(), [...variableNames].sort())
 })
 
-t.test('the example shows the default of every setting that is not a secret, commented out', async t => {
+t.test('.env.example shows every default that is not secret, commented out', async t => {
   for (const { name, value, active } of inExample) {
     const row = variables[name as keyof typeof variables]
     if (row.secret) continue
@@ -36,20 +36,20 @@ t.test('the example shows the default of every setting that is not a secret, com
   }
 })
 
-t.test('the example as it stands does not start, because of its secrets alone', async t => {
+t.test('.env.example does not start only because of its secrets', async t => {
   const { problems, warnings } = readConfig({}, parseDotenv(example))
   t.same(problems.map(({ variable }) => variable), ['API_KEYS', 'JWT_SECRET'])
   t.same(warnings, [])
 })
 
-t.test('the example with its placeholders replaced starts in production', async t => {
+t.test('.env.example with real secrets starts in production', async t => {
   const edited = example.replace('change-me-api-key', 'k'.repeat(16)).replace('change-me-jwt-secret', 's'.repeat(32))
   const { problems, warnings } = readConfig({ NODE_ENV: 'production' }, parseDotenv(edited))
   t.same(problems, [])
   t.same(warnings, [])
 })
 
-t.test('every comment of the example taken away as well, it still starts with the defaults', async t => {
+t.test('.env.example with every comment removed still uses the defaults', async t => {
   const edited = example
     .replace('change-me-api-key', 'k'.repeat(16))
     .replace('change-me-jwt-secret', 's'.repeat(32))
@@ -60,7 +60,7 @@ t.test('every comment of the example taken away as well, it still starts with th
   t.same(config, plain)
 })
 
-t.test('every setting has a sentence for the reader and a place in the schema', async t => {
+t.test('every setting has a description and a schema', async t => {
   const { properties } = configSchema()
   t.same(Object.keys(properties), variableNames)
   for (const name of variableNames) t.match(variables[name].description, /^\S.+\.$/, name)

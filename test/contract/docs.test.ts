@@ -35,7 +35,7 @@ for (const page of pages) {
     t.same(broken.map(([link]) => link), [])
   })
 
-  t.test(`${page} names files of the repository that exist`, async t => {
+  t.test(`${page} names only files that exist`, async t => {
     const named = [...textOf(page).matchAll(/`((?:src|plugins|test|examples|deploy|docs)\/[\w./-]+)`/g)].map(([, path = '']) => path)
     t.same(named.filter(path => !isThere(path)), [])
   })

@@ -25,7 +25,7 @@ function holds (comparator: string): boolean {
   return order >= 0 && (operator === '>=' || bound[0] === lowest[0])
 }
 
-t.test('hasLowest reads ranges', async t => {
+t.test('hasLowest parses version ranges', async t => {
   const having = ['>=18', '^20.19 || >=22.12', '>= 0.6', '>=4.0.0 <23', '*', '20.x', '14 || >=16.14']
   for (const range of having) t.ok(hasLowest(range), range)
   for (const range of ['>=22', '^22.13.0 || >=24', '>=20.20', '^18', '>=4 <20']) t.notOk(hasLowest(range), range)

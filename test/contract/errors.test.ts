@@ -17,19 +17,19 @@ const rows = [...page.matchAll(/^\| `(MCP_ERR_[A-Z_]+)` \| (\d+) \| (-?\d+) \| (
 /** JSON-RPC 2.0 §5.1, and MCP up to 2026-07-28. */
 const specified = new Set([-32700, -32600, -32601, -32602, -32603, -32002, -32020, -32021, -32022])
 
-t.test('docs/errors.md lists every code once, in the order of the catalogue', async t => {
+t.test('docs/errors.md lists every code once, in order', async t => {
   t.strictSame(rows.map(row => row.code), [...refusals.keys()])
 })
 
 for (const [code, Refused] of refusals) {
-  t.test(`docs/errors.md tells status and meaning of ${code}`, async t => {
+  t.test(`docs/errors.md has the status and meaning of ${code}`, async t => {
     const row = rows.find(row => row.code === code)
     t.match(row, { status: Refused.statusCode, rpc: Refused.rpcCode })
     t.match(row?.what, /^[A-Z`].+\.$/)
     t.match(row?.todo, /^[A-Z`].+\.$/)
   })
 
-  t.test(`${code} is made of constants`, async t => {
+  t.test(`${code} has a constant message`, async t => {
     const error = new Refused()
     t.equal(error.code, code)
     t.equal(error.statusCode, Refused.statusCode)
@@ -37,7 +37,7 @@ for (const [code, Refused] of refusals) {
     t.ok(Refused.statusCode === 200 || (Refused.statusCode >= 400 && Refused.statusCode < 600))
   })
 
-  t.test(`the JSON-RPC code of ${code} is its status or one that the specifications define`, async t => {
+  t.test(`the JSON-RPC code of ${code} is its status or a standard code`, async t => {
     t.ok(Refused.rpcCode === Refused.statusCode || specified.has(Refused.rpcCode))
   })
 }

@@ -14,7 +14,7 @@ const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
 
 interface PluginMeta { readonly name: string, readonly fastify: string, readonly dependencies?: readonly string[] }
 
-t.test('what the package exports is the entry and every plugin, with types', async t => {
+t.test('package.json exports the entry and every plugin, with types', async t => {
   t.same(manifest.exports, {
     '.': { types: './dist/src/index.d.ts', default: './dist/src/index.js' },
     './plugins/*': { types: './dist/plugins/*.d.ts', default: './dist/plugins/*.js' },
@@ -26,7 +26,7 @@ t.test('what the package exports is the entry and every plugin, with types', asy
 t.test('there are plugins', async t => { t.ok(plugins.length >= 8) })
 
 for (const name of plugins) {
-  t.test(`the plugin ${name} has its name, its version of Fastify, and a test`, async t => {
+  t.test(`the plugin ${name} has its name, a Fastify version and a test`, async t => {
     const { default: plugin } = await import(`../../plugins/${name}.js`)
     const meta: PluginMeta = plugin[Symbol.for('plugin-meta')]
     t.equal(meta.name, `mcp-${name}`)
@@ -61,7 +61,7 @@ t.test('each plugin is registered in mcp-auth.ts or app.ts', async t => {
   for (const name of plugins.filter(name => !ofHosts.includes(name))) t.match(pages, `'../plugins/${name}.js'`)
 })
 
-t.test('the entry has named exports only, and these', async t => {
+t.test('the entry has exactly these named exports', async t => {
   t.same(Object.keys(entry).sort(), [
     'ConfigError',
     'KeyStore',

@@ -143,12 +143,12 @@ const rows: Array<[string, string, string, string[]]> = [
   ]
 ]
 
-t.test('lint refuses an import that runs up, and a folder without a row', { timeout: 200_000 }, async t => {
+t.test('lint refuses an upward import and a folder without a row', { timeout: 200_000 }, async t => {
   const found = await broken(rows.map(([, file, line]) => [file, line]))
   for (const [index, [name, , , rules]] of rows.entries()) t.same(found[index], rules, name)
 })
 
-t.test('each folder that holds files has a row', async t => {
+t.test('each folder with files has a row', async t => {
   for (const top of ['src', 'plugins']) {
     const files = readdirSync(`${root}${top}`, { recursive: true, encoding: 'utf8' }).filter(file =>
       file.endsWith('.ts')
@@ -157,12 +157,12 @@ t.test('each folder that holds files has a row', async t => {
   }
 })
 
-t.test('src holds at most nine loose files', async t => {
+t.test('src has at most nine loose files', async t => {
   const files = readdirSync(`${root}src`).filter(file => file.endsWith('.ts'))
   t.ok(files.length <= 9, files.join(' '))
 })
 
-t.test('a folder of src holds at most fifteen files', async t => {
+t.test('a folder of src has at most fifteen files', async t => {
   // Not `plugins`: it is a list of what the package exports, one file each.
   const sizes = new Map<string, number>()
   for (const file of readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' })) {

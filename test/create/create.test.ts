@@ -5,7 +5,7 @@ import t from 'tap'
 import { create } from '../support/create.js'
 
 for (const template of ['service', 'embed', 'proxy']) {
-  t.test(`the template ${template} has every file that the README names, and secrets for its owner alone`, async t => {
+  t.test(`the template ${template} has all files of the README, and private secrets`, async t => {
     const directory = t.testdir({})
     const { code, stdout, stderr } = await create(directory, ['shop', '--yes', '--no-install', '--template', template])
     t.equal(code, 0, stderr)
@@ -43,21 +43,21 @@ t.test('two projects have different secrets', async t => {
 
 const refused: ReadonlyArray<readonly [what: string, args: readonly string[], says: RegExp]> = [
   ['no directory', ['--yes'], /^Name the directory/],
-  ['two directories', ['a', 'b'], /^Name one directory/],
-  ['a name with capitals', ['Shop'], /"Shop" is no name for a package/],
-  ['a name with a space', ['my shop'], /is no name for a package/],
-  ['a name with a dot before it', ['.shop'], /is no name for a package/],
-  ['a name of Node', ['http'], /is no name for a package/],
-  ['our own name', ['fastify-mcp-auth'], /is no name for a package/],
-  ['a name of 215 characters', ['a'.repeat(215)], /is no name for a package/],
+  ['two directories', ['a', 'b'], /^Name only one directory/],
+  ['a name with capitals', ['Shop'], /"Shop" is not a valid package name/],
+  ['a name with a space', ['my shop'], /is not a valid package name/],
+  ['a name with a dot before it', ['.shop'], /is not a valid package name/],
+  ['a name of Node', ['http'], /is not a valid package name/],
+  ['our own name', ['fastify-mcp-auth'], /is not a valid package name/],
+  ['a name of 215 characters', ['a'.repeat(215)], /is not a valid package name/],
   ['an unknown template', ['shop', '--template', 'lambda'], /must be one of service, embed, proxy/],
   ['an unknown option', ['shop', '--force'], /Unknown option '--force'; --help/],
   ['a package that is not there', ['shop', '--package', 'none.tgz'], /none\.tgz is not a file/],
   ['a directory that is not empty', ['full'], /full is not empty/],
-  ['a file in its place', ['file'], /file cannot be made or read \(a file is in its place\)/]
+  ['a file in its place', ['file'], /file cannot be created or read \(a file is in its place\)/]
 ]
 for (const [what, args, says] of refused) {
-  t.test(`${what} is refused in one sentence, and nothing is left behind`, async t => {
+  t.test(`${what} is refused with one sentence and leaves nothing behind`, async t => {
     const directory = t.testdir({ full: { 'mine.txt': 'mine' }, file: 'mine' })
     const { code, stdout, stderr } = await create(directory, [...args, '--no-install'])
     t.equal(code, 1)
@@ -69,7 +69,7 @@ for (const [what, args, says] of refused) {
   })
 }
 
-t.test('an installation that fails is told in one sentence, and what was there before stays', async t => {
+t.test('a failed npm install is one sentence, and existing files stay', async t => {
   const directory = t.testdir({
     bin: { npm: '#!/bin/sh\necho "npm error code E404" >&2\necho "npm error 404 Not Found" >&2\nexit 1\n' },
     empty: {}
@@ -86,7 +86,7 @@ t.test('an installation that fails is told in one sentence, and what was there b
   t.same(readdirSync(join(directory, 'empty')), [])
 })
 
-t.test('without npm the person is told so', async t => {
+t.test('a missing npm is reported', async t => {
   const directory = t.testdir({ bin: {} })
   const { code, stderr } = await create(directory, ['shop', '--yes'], { PATH: join(directory, 'bin') })
   t.equal(code, 1)
@@ -94,10 +94,10 @@ t.test('without npm the person is told so', async t => {
   t.notOk(existsSync(join(directory, 'shop')))
 })
 
-t.test('a place that may not be written is refused, also for root', async t => {
+t.test('a directory that is not writable is refused, even for root', async t => {
   const { code, stderr } = await create(t.testdir({}), ['/sys/shop', '--no-install'])
   t.equal(code, 1)
-  t.match(stderr, /^\/sys\/shop cannot be made or read \(E[A-Z]+\)\.\n$/)
+  t.match(stderr, /^\/sys\/shop cannot be created or read \(E[A-Z]+\)\.\n$/)
 })
 
 t.test('--help prints the options', async t => {

@@ -42,7 +42,7 @@ interface Manifest {
   }
 }
 
-t.test('Dockerfile builds in stages, ends as a user without rights, and checks its health', async t => {
+t.test('Dockerfile builds in stages, runs unprivileged and checks its health', async t => {
   const lines = read('Dockerfile')
     .replaceAll(/\\\n\s*/g, '')
     .split('\n')
@@ -60,14 +60,14 @@ t.test('Dockerfile builds in stages, ends as a user without rights, and checks i
   t.notOk(lines.some(line => /^(ADD |RUN .*(curl|sudo|chmod 777)|ENV .*(SECRET|KEYS?|TOKEN)=)/.test(line)))
 })
 
-t.test('the health check of the Dockerfile is a program that Node reads', async t => {
+t.test('the health check of the Dockerfile is valid JavaScript', async t => {
   const [, script = ''] =
     /HEALTHCHECK[^[]*\["node", "-e", "(.*)"\]/.exec(read('Dockerfile').replaceAll(/\\\n\s*/g, '')) ?? []
   t.doesNotThrow(() => new Script(script))
   await t.rejects(run(process.execPath, ['-e', script], { env: { PORT: '1' } }), { code: 1 }, 'nothing listens there')
 })
 
-t.test('systemd reads the unit', { skip: without('systemd-analyze') }, async t => {
+t.test('systemd accepts the unit', { skip: without('systemd-analyze') }, async t => {
   // The program and the user of the unit are not on this machine.
   const unit = read('systemd/fastify-mcp-auth.service')
     .replace('/usr/bin/node', '/bin/true')
@@ -78,7 +78,7 @@ t.test('systemd reads the unit', { skip: without('systemd-analyze') }, async t =
   t.notMatch(stderr, 'fastify-mcp-auth.service')
 })
 
-t.test('compose.yaml names services that exist, and secrets only by reference', async t => {
+t.test('compose.yaml names existing services, and secrets only by reference', async t => {
   const { services, volumes } = parse(read('compose.yaml'), { merge: true }) as {
     services: Record<
       string,
@@ -109,7 +109,7 @@ t.test('compose.yaml names services that exist, and secrets only by reference', 
   for (const variable of Object.keys(settings)) t.match(variables, `\`${variable}\``, 'a setting of ours')
 })
 
-t.test('Grafana is provisioned with the data source and the dashboard that compose.yaml mounts', async t => {
+t.test('Grafana is provisioned with what compose.yaml mounts', async t => {
   const { services } = parse(read('compose.yaml'), { merge: true }) as {
     services: Record<string, { command?: string[], entrypoint?: string[], volumes?: string[] }>
   }
@@ -146,7 +146,7 @@ function readOrList (path: string): void {
   readFileSync(join(folder, path.replace(/\/provisioning$/, '/provisioning/dashboards/mcp.yaml')))
 }
 
-t.test('the Kubernetes manifests probe, drain and keep one instance', async t => {
+t.test('the Kubernetes manifests have probes, a drain and a disruption budget', async t => {
   const manifests = parseAllDocuments(read('kubernetes/mcp.yaml')).map(document => document.toJS() as Manifest)
   t.same(manifests.map(({ kind }) => kind), ['Deployment', 'Service', 'PodDisruptionBudget', 'Ingress'])
   const [deployment, , budget] = manifests
@@ -167,14 +167,14 @@ t.test('the Kubernetes manifests probe, drain and keep one instance', async t =>
   for (const { name } of container.env) t.match(variables, `\`${name}\``, 'a setting of ours')
 })
 
-t.test('promtool reads the Prometheus configuration', { skip: without('promtool') }, async t => {
+t.test('promtool accepts the Prometheus configuration', { skip: without('promtool') }, async t => {
   const directory = t.testdir({ token: 'x' })
   const path = join(directory, 'prometheus.yml')
   writeFileSync(path, read('prometheus/prometheus.yml').replace('/tmp/token', join(directory, 'token')))
   await run('promtool', ['check', 'config', path])
 })
 
-t.test('nginx reads the file of compose.yaml', { skip: without('nginx') }, async t => {
+t.test('nginx accepts the file of compose.yaml', { skip: without('nginx') }, async t => {
   const directory = t.testdir({})
   mkdirSync(join(directory, 'logs'))
   const path = join(directory, 'nginx.conf')

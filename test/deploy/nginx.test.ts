@@ -46,7 +46,7 @@ async function listens (port: number): Promise<boolean> {
   })
 }
 
-t.test('nginx passes calls on and keeps the probes inside', { skip: without('nginx') }, async t => {
+t.test('nginx forwards calls and keeps probes internal', { skip: without('nginx') }, async t => {
   const app = await service(t, { env: { PUBLIC_URL: 'https://mcp.example.com', TRUST_PROXY: 'loopback' } })
   const url = await proxied(t, await listening(app))
   const host = { Host: 'mcp.example.com' }

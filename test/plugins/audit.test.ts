@@ -55,7 +55,7 @@ async function build (
   }
 }
 
-t.test('each way that a request ends is one record', async t => {
+t.test('each outcome of a request is one record', async t => {
   const { app, file, recordsOf } = await build(t)
   await post(app, callOf('search', { ticket: 'T-1', comment: 'the-diary-of-ada' }))
   await post(app, callOf('breaks'))
@@ -108,7 +108,7 @@ t.test('each message of a batch is a record', async t => {
   ])
 })
 
-t.test('a call that the app makes itself is on record, without a credential', async t => {
+t.test('a call by the app is recorded without a credential', async t => {
   let endpoint: Endpoint | undefined
   const file = join(t.testdir({}), 'audit.jsonl')
   const sink = logSink()
@@ -135,7 +135,7 @@ t.test('a call that the app makes itself is on record, without a credential', as
   t.equal(sink.lines().filter(({ rpc }) => rpc === 'tools/call').length, 3)
 })
 
-t.test('what changes rights is on record, with who did it', async t => {
+t.test('changes of rights are recorded with their author', async t => {
   const { app, records } = await build(t)
   const root = withToken('root', 'admin')
   const { id } = (await post(app, callOf('generate-token', { userId: 'ada', scopes: [] }), root)).body.result
@@ -155,7 +155,7 @@ t.test('what changes rights is on record, with who did it', async t => {
   }
 })
 
-t.test('the start and the end are on record, and the chain holds', async t => {
+t.test('start and stop are recorded, and the chain is valid', async t => {
   const { app, file, records } = await build(t, { AUDIT_KEY: 'k'.repeat(40) })
   await post(app, callOf('search'))
   await app.close()
@@ -164,7 +164,7 @@ t.test('the start and the end are on record, and the chain holds', async t => {
   t.match(await verifyAudit([file], { key: 'k'.repeat(40) }), { records: 4, fault: undefined, notes: [] })
 })
 
-t.test('records go to standard output, too, where that is wanted', async t => {
+t.test('AUDIT_STDOUT also writes records to standard output', async t => {
   const lines: string[] = []
   const app = await service(t, {
     tools,
@@ -186,7 +186,7 @@ t.test('a file that cannot be written names its setting', async t => {
   })
 })
 
-t.test('a host registers it before the plugins that it hears of', async t => {
+t.test('the plugin must be registered before the plugins that it observes', async t => {
   const lines: string[] = []
   const app = Fastify()
   t.teardown(async () => { await app.close() })

@@ -18,7 +18,7 @@ function bearer (key: string): { authorization: string } {
   return { authorization: `Bearer ${forge({ key })}` }
 }
 
-t.test("a host's own JWTs and ours, twice, do not open each other's doors", async (t) => {
+t.test("the host's JWTs and ours are not valid for each other", async (t) => {
   const app = hostApp(t)
   await app.register(fastifyJwt, { secret: 'the secret of the host itself' })
   await app.register(async (scope) => { await guard(scope, { auth: { jwt: { secret } } }) }, { prefix: '/one' })
@@ -37,7 +37,7 @@ t.test("a host's own JWTs and ours, twice, do not open each other's doors", asyn
   t.same(Object.keys(app.jwt).filter((name) => name.includes('mcp')), [])
 })
 
-t.test('a host may register its JWT plugin after ours, in the same scope', async (t) => {
+t.test('the host may register its JWT plugin after ours, in the same scope', async (t) => {
   const app = hostApp(t)
   await guard(app, { auth: { jwt: { secret } } })
   await app.register(fastifyJwt, { secret: otherSecret })
@@ -45,7 +45,7 @@ t.test('a host may register its JWT plugin after ours, in the same scope', async
   t.equal((await app.inject({ url: '/private', headers: bearer(otherSecret) })).statusCode, 401)
 })
 
-t.test("a host's limiter lends ours neither its store nor its limit", async (t) => {
+t.test("the host's rate limiter shares neither its store nor its limit with ours", async (t) => {
   const app = hostApp(t)
   class BrokenStore {
     incr (): never { throw new Error('the host\'s store was used') }
@@ -62,7 +62,7 @@ t.test("a host's limiter lends ours neither its store nor its limit", async (t) 
   t.equal((await app.inject('/private')).statusCode, 401)
 })
 
-t.test("a host's limiter still limits the host's routes, and not ours", async (t) => {
+t.test("the host's rate limiter applies to its own routes, and not to ours", async (t) => {
   const app = hostApp(t)
   await app.register(async (scope) => { await guard(scope, { auth: { apiKeys: ['key'] } }) }, { prefix: '/mcp' })
   await app.register(rateLimit, { max: 1 })
@@ -74,7 +74,7 @@ t.test("a host's limiter still limits the host's routes, and not ours", async (t
   }
 })
 
-t.test('a route with a limiter group of its own hands out no second bucket', async (t) => {
+t.test('a route with its own limiter group gets no second bucket', async (t) => {
   const app = hostApp(t)
   await guard(app, { auth: { apiKeys: ['key'] }, address: { max: 2 }, user: { max: 2 } })
   app.get('/grouped', { config: { rateLimit: { groupId: 'elsewhere' } } }, async () => 'grouped')
@@ -83,7 +83,7 @@ t.test('a route with a limiter group of its own hands out no second bucket', asy
   t.equal((await app.inject('/grouped')).statusCode, 429)
 })
 
-t.test('two registrations share no bucket, no key and no headers', async (t) => {
+t.test('two registrations share no bucket, key or headers', async (t) => {
   const app = hostApp(t)
   await app.register(
     async scope => {
@@ -108,7 +108,7 @@ t.test('two registrations share no bucket, no key and no headers', async (t) => 
   t.match(limitsOf(host), { limit: undefined, policy: undefined })
 })
 
-t.test('the plugins tell a host their names, and the limit of callers that it needs them', async (t) => {
+t.test('the plugins name themselves and the missing dependency', async (t) => {
   const app = hostApp(t)
   await guard(app, { auth: { apiKeys: ['key'] } })
   for (const name of ['mcp-preauth-limit', 'mcp-auth', 'mcp-principal-limit']) t.ok(app.hasPlugin(name), name)

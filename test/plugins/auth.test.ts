@@ -20,7 +20,7 @@ async function authApp (t: Test, options: AuthOptions = both): Promise<FastifyIn
   return app
 }
 
-t.test('a key proves its caller', async (t) => {
+t.test('a key authenticates its caller', async (t) => {
   const app = await authApp(t)
   const response = await app.inject({ url: '/private', headers: { 'x-api-key': key } })
   const keyId = createHash('sha256').update(key).digest('hex').slice(0, 12)
@@ -36,7 +36,7 @@ t.test('a key proves its caller', async (t) => {
   })
 })
 
-t.test('a token proves its caller', async (t) => {
+t.test('a token authenticates its caller', async (t) => {
   const app = await authApp(t)
   const exp = inSeconds(600)
   const response = await app.inject({
@@ -55,7 +55,7 @@ t.test('a token proves its caller', async (t) => {
   })
 })
 
-t.test('a key and a token that are both good prove who the key names', async (t) => {
+t.test('a valid key and a valid token authenticate the caller of the key', async (t) => {
   const app = await authApp(t)
   const response = await app.inject({
     url: '/private',
@@ -64,7 +64,7 @@ t.test('a key and a token that are both good prove who the key names', async (t)
   t.match(response.json(), { method: 'api-key' })
 })
 
-t.test('a key and a token that were revoked open no route, also where they are known', async (t) => {
+t.test('a revoked key or token is refused, even if cached', async (t) => {
   const known = createKnownCredentials({ ttlMs: 60_000 })
   let revoked = ''
   const app = await authApp(t, { ...both, known, isRevoked: ({ method }) => method === revoked })
@@ -78,19 +78,19 @@ t.test('a key and a token that were revoked open no route, also where they are k
   t.same([await status(byKey), await status(byToken), await status({ ...byKey, ...byToken })], [200, 401, 401])
 })
 
-t.test("a proxy's Basic beside a key is ignored", async (t) => {
+t.test('a Basic header of a proxy is ignored with a key', async (t) => {
   const app = await authApp(t)
   const response = await app.inject({ url: '/private', headers: { 'x-api-key': key, authorization: 'Basic dTpw' } })
   t.equal(response.statusCode, 200)
 })
 
-t.test('a public route asks nobody who they are', async (t) => {
+t.test('a public route needs no credential', async (t) => {
   const app = await authApp(t)
   const response = await app.inject({ url: '/public', headers: { 'x-api-key': key } })
   t.same(response.json(), { principal: null })
 })
 
-t.test('a token is good until the moment it expires', async (t) => {
+t.test('a token is valid until the moment it expires', async (t) => {
   const app = await authApp(t)
   const exp = inSeconds(600)
   const headers = { authorization: `Bearer ${forgeClaims({ exp })}` }
@@ -130,7 +130,7 @@ const refused: Array<[string, Record<string, string | string[]>]> = [
 ]
 
 for (const [what, headers] of refused) {
-  t.test(`${what} is refused like any other`, async (t) => {
+  t.test(`${what} gets the usual 401`, async (t) => {
     const app = await authApp(t)
     const one = await app.inject({ url: '/private', headers: { 'x-api-key': 'some other wrong key' } })
     const other = await app.inject({ url: '/private', headers })
@@ -151,7 +151,7 @@ const nothing: Array<[string, string, Record<string, string>]> = [
 ]
 
 for (const [what, url, headers] of nothing) {
-  t.test(`${what} gets the same refusal, and a challenge without an error`, async (t) => {
+  t.test(`${what} gets the usual 401 with a challenge without an error`, async (t) => {
     const app = await authApp(t)
     const wrong = await app.inject({ url: '/private', headers: { 'x-api-key': 'wrong' } })
     const response = await app.inject({ url, headers })
@@ -162,7 +162,7 @@ for (const [what, url, headers] of nothing) {
 }
 
 for (const method of ['HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'] as const) {
-  t.test(`${method} is closed to strangers, too`, async (t) => {
+  t.test(`${method} requires authentication`, async (t) => {
     const app = Fastify()
     t.teardown(() => app.close())
     await app.register(auth, both)
@@ -172,7 +172,7 @@ for (const method of ['HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'] as const) {
   })
 }
 
-t.test('a body of a stranger is not parsed', async (t) => {
+t.test('the body of an unauthenticated request is not parsed', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(auth, both)
@@ -187,7 +187,7 @@ t.test('a body of a stranger is not parsed', async (t) => {
   t.equal(response.statusCode, 401)
 })
 
-t.test('an unknown path is not found, with any credential', async (t) => {
+t.test('an unknown path is 404 with any credential', async (t) => {
   const app = await authApp(t)
   for (const headers of [{}, { 'x-api-key': 'wrong' }, { 'x-api-key': key }]) {
     const response = await app.inject({ url: '/unknown', headers })
@@ -195,7 +195,7 @@ t.test('an unknown path is not found, with any credential', async (t) => {
   }
 })
 
-t.test('a preflight on a closed route is refused, whatever it carries', async (t) => {
+t.test('a preflight on a protected route is refused', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(auth, both)
@@ -205,7 +205,7 @@ t.test('a preflight on a closed route is refused, whatever it carries', async (t
   t.equal(response.statusCode, 401)
 })
 
-t.test('only the log hears why a credential is refused, and never the credential', async (t) => {
+t.test('only the log has the reason of a refusal, without the credential', async (t) => {
   const lines: string[] = []
   const app = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } } })
   t.teardown(() => app.close())
@@ -248,20 +248,20 @@ const badOptions: Array<[string, AuthOptions]> = [
 ]
 
 for (const [what, options] of badOptions) {
-  t.test(`${what} stops the boot`, async (t) => {
+  t.test(`${what} stops the start`, async (t) => {
     const app = Fastify()
     t.teardown(() => app.close())
     await t.rejects(async () => { await app.register(auth, options) })
   })
 }
 
-t.test('the realm is the operator\'s', async (t) => {
+t.test('the realm is configurable', async (t) => {
   const app = await authApp(t, { ...both, realm: 'Team server #1' })
   const response = await app.inject('/private')
   t.equal(response.headers['www-authenticate'], 'Bearer realm="Team server #1"')
 })
 
-t.test('an identity provider is enough, and its problems can be asked for', async (t) => {
+t.test('an issuer alone is enough, and its problems are exposed', async (t) => {
   const signing = await signingKey('ES256', 'k')
   const fake = await fakeIssuer(t, signing)
   const app = await authApp(t, {
@@ -279,7 +279,7 @@ t.test('an identity provider is enough, and its problems can be asked for', asyn
   t.same(app.issuerProblems(), [])
 })
 
-t.test('a provider that is away is unavailable, and no reason to think the token bad', async (t) => {
+t.test('an unavailable provider is a 503, not a 401', async (t) => {
   const signing = await signingKey('ES256', 'k')
   const fake = await fakeIssuer(t)
   await fake.stop()

@@ -23,7 +23,7 @@ async function build (t: Test, max = 30): Promise<{ app: FastifyInstance, claims
   return { app, claims, url: `/claim/${(await claims.offer(parcel))?.code ?? ''}` }
 }
 
-t.test('whoever posts to the link gets the token, once', async t => {
+t.test('the first POST to the link gets the token, once', async t => {
   const { app, url } = await build(t)
   const first = await app.inject({ method: 'POST', url })
   t.equal(first.statusCode, 200)
@@ -33,7 +33,7 @@ t.test('whoever posts to the link gets the token, once', async t => {
   t.equal(second.json().code, 'MCP_ERR_NOT_FOUND')
 })
 
-t.test('of many at once one gets it', async t => {
+t.test('only one of many concurrent POSTs gets the token', async t => {
   const { app, url } = await build(t)
   const all = await Promise.all(
     Array.from({ length: 20 }, async () => (await app.inject({ method: 'POST', url })).statusCode)
@@ -42,7 +42,7 @@ t.test('of many at once one gets it', async t => {
 })
 
 for (const method of ['GET', 'HEAD'] as const) {
-  t.test(`a ${method}, as previews and prefetching browsers make, spends nothing and shows nothing`, async t => {
+  t.test(`a ${method}, as in link previews, neither spends the link nor shows the token`, async t => {
     const { app, url } = await build(t)
     const opened = await app.inject({ method, url, headers: { accept: 'text/html' } })
     t.equal(opened.statusCode, 200)
@@ -51,7 +51,7 @@ for (const method of ['GET', 'HEAD'] as const) {
   })
 }
 
-t.test('the page is the same for every code, so it tells nothing of one', async t => {
+t.test('the page is the same for every code', async t => {
   const { app, url } = await build(t)
   const [good, bad] = [await app.inject(url), await app.inject('/claim/mcp_claim_of_nobody')]
   t.equal(good.payload, bad.payload)
@@ -59,7 +59,7 @@ t.test('the page is the same for every code, so it tells nothing of one', async 
   t.equal(bad.headers['x-ratelimit-remaining'], undefined)
 })
 
-t.test('the form of the page works: no fields, a type of its own, no origin', async t => {
+t.test("the page's form has no fields, its own type and no origin", async t => {
   const { app, url } = await build(t)
   const answer = await app.inject({
     method: 'POST',
@@ -74,7 +74,7 @@ t.test('the form of the page works: no fields, a type of its own, no origin', as
   t.notMatch(answer.payload, '<b>')
 })
 
-t.test('nothing of it is kept by caches, sent as a referrer, framed or run', async t => {
+t.test('the page is not cached, framed, or sent as a referrer, and runs no scripts', async t => {
   const { app, url } = await build(t)
   for (const answer of [
     await app.inject(url),
@@ -90,7 +90,7 @@ t.test('nothing of it is kept by caches, sent as a referrer, framed or run', asy
   }
 })
 
-t.test('guesses are counted as failures of their address, and end in 429, for a good code, too', async t => {
+t.test('wrong codes count against the address and end in 429', async t => {
   const { app, url } = await build(t, 2)
   t.equal((await app.inject({ method: 'POST', url: '/claim/guess' })).statusCode, 404)
   const second = await app.inject({ method: 'POST', url: '/claim/guess' })
@@ -108,14 +108,14 @@ for (const [what, path] of [
   ['an encoded slash', '/claim/..%2f..'],
   ['a NUL', '/claim/%00']
 ] as const) {
-  t.test(`posting with ${what} is refused`, async t => {
+  t.test(`a POST with ${what} is refused`, async t => {
     const { app } = await build(t)
     const { statusCode } = await app.inject({ method: 'POST', url: path })
     t.ok([400, 404, 414].includes(statusCode), String(statusCode))
   })
 }
 
-t.test('a body that is large is refused, and a small one is not read', async t => {
+t.test('a large body is refused, and a small one is not read', async t => {
   const { app, url } = await build(t)
   t.equal(
     (

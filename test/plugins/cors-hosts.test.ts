@@ -24,7 +24,7 @@ for (const [what, options, host, status] of hosts) {
   })
 }
 
-t.test('two Host headers are refused, whichever stands first', async t => {
+t.test('two Host headers are refused in either order', async t => {
   const { app } = await build(t, {})
   const port = await listen(app)
   for (const hosts of [
@@ -38,13 +38,13 @@ t.test('two Host headers are refused, whichever stands first', async t => {
   }
 })
 
-t.test('a foreign page that names its own host as ours is refused by the host (DNS rebinding)', async t => {
+t.test('a foreign page with its own host is refused (DNS rebinding)', async t => {
   const { app } = await build(t, {})
   const reply = await app.inject({ url: '/', headers: { host: 'evil.example', origin: 'http://evil.example' } })
   t.equal(reply.json().code, 'MCP_ERR_HOST_REFUSED')
 })
 
-t.test('the log names the setting that would allow it, the answer does not', async t => {
+t.test('only the log names the setting that would allow the host', async t => {
   const { app, log } = await build(t, { origins: [app1] })
   const origin = await app.inject({ url: '/', headers: { origin: evil } })
   const host = await app.inject({ url: '/', headers: { host: `${'x'.repeat(5000)}.example` } })
@@ -56,8 +56,7 @@ t.test('the log names the setting that would allow it, the answer does not', asy
 
 for (const first of ['host', 'ours'] as const) {
   t.test(
-    `a host with its own CORS, registered ${first === 'host' ? 'before' : 'after'} ours, keeps its routes ` +
-      'and leaves ours alone',
+    `a host with its own CORS, registered ${first === 'host' ? 'before' : 'after'} ours, keeps its routes`,
     async t => {
       const app = Fastify()
       t.teardown(() => app.close())
@@ -107,7 +106,7 @@ for (const first of ['host', 'ours'] as const) {
   )
 }
 
-t.test('with our CORS off a host\'s own grants nothing on our routes', async t => {
+t.test("the host's CORS grants nothing on our routes while ours is off", async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(fastifyCors, { origin: '*' })
@@ -121,7 +120,7 @@ t.test('with our CORS off a host\'s own grants nothing on our routes', async t =
   t.strictSame(grants(reply.headers), [])
 })
 
-t.test('two scopes of one host keep their own lists', async t => {
+t.test('two scopes of one host keep their own allowlists', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   for (const [prefix, origin] of [['/a', app1], ['/b', evil]] as const) {
@@ -136,14 +135,14 @@ t.test('two scopes of one host keep their own lists', async t => {
   t.equal((await app.inject({ url: '/b/', headers: { origin: evil } })).headers['access-control-allow-origin'], evil)
 })
 
-t.test('an origin that is none stops the boot', async t => {
+t.test('an invalid origin stops the start', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await t.rejects(async () => await app.register(cors, { origins: ['*'] }), { message: /^origins: / })
 })
 
 t.test(
-  'a release of the CORS library that brings no hook for us stops the boot, and leaves no browser waiting',
+  'a CORS library without a hook stops the start',
   async t => {
     for (const release of [
       () => {},

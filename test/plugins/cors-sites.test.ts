@@ -46,7 +46,7 @@ for (const [method, headers, url, status] of caused) {
   )
 }
 
-t.test('images of other sites do not use up the tries of an address', async t => {
+t.test('images of other sites do not count against the address', async t => {
   const app = await service(t, { env: { PREAUTH_RATE_LIMIT_MAX: '3' } })
   for (let i = 0; i < 10; i++) {
     const headers = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }
@@ -55,7 +55,7 @@ t.test('images of other sites do not use up the tries of an address', async t =>
   t.equal((await app.inject({ method: 'POST', url: '/mcp' })).headers['x-ratelimit-remaining'], '2')
 })
 
-t.test('a page of an extension and one of a desktop app may call where they are listed', async t => {
+t.test('listed pages of extensions and desktop apps may call', async t => {
   const app = await service(t, { env: { CORS_ORIGINS: `${extension},tauri://localhost` } })
   for (const origin of [extension, 'tauri://localhost']) {
     const reply = await post(app, rpc('ping'), { ...withKey, origin, 'sec-fetch-site': 'cross-site' })
@@ -73,7 +73,7 @@ t.test('a page of an extension and one of a desktop app may call where they are 
   )
 })
 
-t.test('a listed page may send the headers of a trace, and those of CORS_HEADERS', async t => {
+t.test('a listed page may send trace headers and those of CORS_HEADERS', async t => {
   const app = await service(t, { env: { CORS_ORIGINS: app1, CORS_HEADERS: 'Sentry-Trace, X-Team' } })
   const headers = {
     origin: app1,
@@ -89,7 +89,7 @@ t.test('a listed page may send the headers of a trace, and those of CORS_HEADERS
 })
 
 for (const name of ['*', 'a b', '', 'a:b', 'ä', 'x'.repeat(129)]) {
-  t.test(`a header called ${JSON.stringify(name.slice(0, 10))} stops the boot`, async t => {
+  t.test(`a header named ${JSON.stringify(name.slice(0, 10))} stops the start`, async t => {
     await t.rejects(async () => await Fastify().register(cors, { allowedHeaders: [name] }), {
       name: 'TypeError',
       message: /^allowedHeaders: /
@@ -97,7 +97,7 @@ for (const name of ['*', 'a b', '', 'a:b', 'ä', 'x'.repeat(129)]) {
   })
 }
 
-t.test('the log quotes a Host and an Origin without what turns a terminal', async t => {
+t.test('the log escapes control characters in Host and Origin', async t => {
   const log = logSink()
   const app = Fastify({ logger: { stream: log } })
   t.teardown(() => app.close())
@@ -166,7 +166,7 @@ const call = {
   ...withKey
 }
 
-t.test('over HTTP/2 the authority is the host', async t => {
+t.test('over HTTP/2 :authority is the host', async t => {
   const port = await overHttp2(t)
   const { headers, text } = await ask(
     t,
@@ -179,7 +179,7 @@ t.test('over HTTP/2 the authority is the host', async t => {
   t.equal((await ask(t, port, { ...call, ':authority': 'evil.example' }, '{}')).headers[':status'], 403)
 })
 
-t.test('over HTTP/2 a Host that is another than the authority is refused', async t => {
+t.test('over HTTP/2 a Host that differs from :authority is refused', async t => {
   const port = await overHttp2(t)
   t.equal(
     (
@@ -201,7 +201,7 @@ t.test('over HTTP/2 a Host that is another than the authority is refused', async
   )
 })
 
-t.test('over HTTP/2 our own page, a listed one and a foreign one are told apart', async t => {
+t.test('over HTTP/2 own, listed and foreign pages are distinguished', async t => {
   const port = await overHttp2(t)
   const by = async (origin: string): Promise<number | undefined> => {
     const { headers } = await ask(
@@ -218,7 +218,7 @@ t.test('over HTTP/2 our own page, a listed one and a foreign one are told apart'
   t.equal(await by('https://evil.example'), 403)
 })
 
-t.test('over HTTP/2 the log has the address of each request, refused at the edge or not', async t => {
+t.test('over HTTP/2 the log has the address of each request', async t => {
   const log = logSink()
   const app = Fastify({ http2: true, logger: { stream: log } }) as unknown as FastifyInstance
   t.teardown(() => app.close())
@@ -235,7 +235,7 @@ t.test('over HTTP/2 the log has the address of each request, refused at the edge
   ])
 })
 
-t.test('over HTTP/2 a refusal has its status and its body', async t => {
+t.test('over HTTP/2 a refusal has its status and body', async t => {
   const port = await overHttp2(t)
   const authority = { ':authority': `localhost:${port}` }
   const { 'x-api-key': _, ...anonymous } = call
@@ -245,7 +245,7 @@ t.test('over HTTP/2 a refusal has its status and its body', async t => {
 })
 
 for (const url of ['/mcp', '/mcp/']) {
-  t.test(`the endpoint answers at ${url}, behind the same stations`, async t => {
+  t.test(`the endpoint answers at ${url} after the same checks`, async t => {
     const app = await service(t, { env: { RATE_LIMIT_MAX: '5' } })
     const { status, headers, body } = await post(app, rpc('ping'), withKey, url)
     t.equal(status, 200)
@@ -258,7 +258,7 @@ for (const url of ['/mcp', '/mcp/']) {
   })
 }
 
-t.test('a host whose router ignores a slash at the end has the endpoint once', async t => {
+t.test('a router that ignores trailing slashes gets the endpoint once', async t => {
   const app = Fastify({ routerOptions: { ignoreTrailingSlash: true } })
   t.teardown(() => app.close())
   const oauth = { issuer: 'https://id.example.com' }

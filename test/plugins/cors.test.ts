@@ -16,7 +16,7 @@ for (const url of ['/', '/401', '/429', '/500', '/nowhere', '/open']) {
     t.equal(headers.vary, 'Origin')
   })
 
-  t.test(`without an origin the answer of ${url} varies by it and grants nothing`, async t => {
+  t.test(`without an Origin, ${url} sends Vary and grants nothing`, async t => {
     const { app } = await build(t, { origins: [app1] })
     const { headers } = await app.inject({ url })
     t.equal(headers.vary, 'Origin')
@@ -36,7 +36,7 @@ for (const url of ['/', '/401', '/nowhere', '/mcp']) {
   })
 }
 
-t.test('with CORS off a foreign origin is refused too, and nothing varies', async t => {
+t.test('without CORS a foreign origin is refused, and Vary is not sent', async t => {
   const { app, ran } = await build(t, {})
   const reply = await app.inject({ url: '/', headers: { origin: evil } })
   t.equal(reply.statusCode, 403)
@@ -44,7 +44,7 @@ t.test('with CORS off a foreign origin is refused too, and nothing varies', asyn
   t.strictSame(ran, [])
 })
 
-t.test('our own page is served without CORS headers', async t => {
+t.test('our own pages need no CORS headers', async t => {
   const { app } = await build(t, { origins: [app1], publicUrl: 'https://mcp.example.com' })
   for (const headers of [
     { host: 'localhost:3000', origin: 'http://localhost:3000' },
@@ -84,7 +84,7 @@ for (const url of ['/', '/mcp', '/nowhere', '/open']) {
   })
 }
 
-t.test('a page may send the headers of arguments, whatever they are called, and no others', async t => {
+t.test('a page may send Mcp-Param headers, and no other unknown ones', async t => {
   const { app } = await build(t, { origins: [app1] })
   const asked = 'Mcp-Param-Region, x-other, mcp-param-, mcp-param-a b, Mcp-Param-team'
   const { headers } = await app.inject({
@@ -95,7 +95,7 @@ t.test('a page may send the headers of arguments, whatever they are called, and 
   t.match(headers['access-control-allow-headers'], /, baggage, Mcp-Param-Region, Mcp-Param-team$/)
 })
 
-t.test('with CORS off our own preflight is answered without CORS headers', async t => {
+t.test('without CORS our own preflight gets no CORS headers', async t => {
   const { app, ran } = await build(t, {})
   const { statusCode, headers } = await app.inject({
     method: 'OPTIONS',
@@ -107,7 +107,7 @@ t.test('with CORS off our own preflight is answered without CORS headers', async
   t.strictSame(ran, [])
 })
 
-t.test('OPTIONS that is no preflight goes the way of any request', async t => {
+t.test('OPTIONS that is not a preflight is handled like other requests', async t => {
   const { app, ran } = await build(t, { origins: [app1] })
   for (const headers of [{}, { origin: app1 }, { 'access-control-request-method': 'POST' }]) {
     t.equal((await app.inject({ method: 'OPTIONS', url: '/mcp', headers })).statusCode, 200)
@@ -115,14 +115,14 @@ t.test('OPTIONS that is no preflight goes the way of any request', async t => {
   t.equal(ran.length, 3)
 })
 
-t.test('a public route answers any Host and any origin, and grants none', async t => {
+t.test('a public route answers any Host and Origin, without CORS headers', async t => {
   const { app } = await build(t, { origins: [app1] })
   const reply = await app.inject({ url: '/open', headers: { host: 'evil.example', origin: evil } })
   t.equal(reply.statusCode, 200)
   t.strictSame(grants(reply.headers), [])
 })
 
-t.test('a public route may open itself to every origin', async t => {
+t.test('a public route may allow every origin', async t => {
   const { app } = await build(t, {})
   app.get('/metadata', { config: { public: true, cors: { origin: '*', credentials: false } } }, async () => ({}))
   const { headers } = await app.inject({ url: '/metadata', headers: { origin: evil } })

@@ -22,7 +22,7 @@ const challenge = '/.well-known/openai-apps-challenge'
 const secretTool = defineTool({ name: 'secret-tool', description: 'Of nobody’s business.', handler: async () => 'ok' })
 
 for (const [url, type] of documents) {
-  t.test(`${url} is for everybody, for an hour, with an ETag that is honoured`, async t => {
+  t.test(`${url} is public and cacheable for an hour, with an ETag`, async t => {
     const app = await service(t, { env, tools: [secretTool] })
     const headers = { host: 'mcp.example.com', origin: 'https://any.example.org' }
     const first = await app.inject({ url, headers })
@@ -48,7 +48,7 @@ for (const [url, type] of documents) {
     t.match(head, { statusCode: 200, body: '', headers: { etag: first.headers.etag } })
   })
 
-  t.test(`${url} says no word about tools, nor about whoever asks`, async t => {
+  t.test(`${url} does not mention tools or depend on the caller`, async t => {
     const app = await service(t, { env, tools: [secretTool] })
     const plain = await app.inject({ url, headers: { host: 'mcp.example.com' } })
     for (const word of ['secret-tool', 'whoami', 'generate-token', 'tool', 'scope', 'role', adaKey]) {
@@ -60,7 +60,7 @@ for (const [url, type] of documents) {
     t.equal(forged.body, plain.body)
   })
 
-  t.test(`${url} may be asked for by any page with the ETag that it knows`, async t => {
+  t.test(`${url} allows any page to send If-None-Match`, async t => {
     const app = await service(t, { env })
     const asked = await app.inject({
       method: 'OPTIONS',
@@ -77,13 +77,13 @@ for (const [url, type] of documents) {
     })
   })
 
-  t.test(`${url} is an unknown path by default`, async t => {
+  t.test(`${url} is unknown by default`, async t => {
     const app = await service(t, { env: { PUBLIC_URL: 'https://mcp.example.com' } })
     t.equal((await app.inject({ url, headers: { host: 'mcp.example.com' } })).statusCode, 404)
   })
 }
 
-t.test('the card says what the server says of itself once a client is connected', async t => {
+t.test('the server card matches the serverInfo of initialize', async t => {
   const app = await service(t, { env })
   const headers = { ...withKey, host: 'mcp.example.com' }
   const card = (await app.inject({ url: '/mcp/server-card', headers })).json()
@@ -95,7 +95,7 @@ t.test('the card says what the server says of itself once a client is connected'
   t.ok(card.remotes[0].supportedProtocolVersions.includes(result.protocolVersion))
 })
 
-t.test('a host that registers the chain has the card below its prefix', async t => {
+t.test('mcpAuth in a host serves the card below its prefix', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   const publicUrl = 'https://example.com/team'
@@ -106,13 +106,13 @@ t.test('a host that registers the chain has the card below its prefix', async t 
     'https://example.com/team/mcp/server-card')
 })
 
-t.test('without the public address nothing can be told, and the start says so', async t => {
+t.test('a card without publicUrl stops the start', async t => {
   await t.rejects(Promise.resolve(Fastify().register(mcpAuth, { apiKeys: [adaKey], serverCard: true })),
     { message: '`serverCard` requires `publicUrl`' })
   await t.rejects(service(t, { env: { SERVER_CARD: 'on' } }), { message: /SERVER_CARD.*PUBLIC_URL/ })
 })
 
-t.test('two endpoints in one scope have a card each, and the first has the catalog', async t => {
+t.test('two endpoints in one scope have separate cards, and the first has the catalog', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   const facts = { accepted: { apiKeys: true, tokens: false, oauth: false }, info: { name: 'n', version: '1' } }
@@ -124,7 +124,7 @@ t.test('two endpoints in one scope have a card each, and the first has the catal
   t.match((await app.inject('/.well-known/ai-catalog.json')).body, /example\.com\/a\/server-card/)
 })
 
-t.test('the token is served as it is, to everybody, and kept by no cache', async t => {
+t.test('the challenge token is served publicly and not cached', async t => {
   const app = await service(t, { env: { OPENAI_APPS_CHALLENGE: 'AbC-123_x.y' } })
   t.match(await app.inject(challenge), {
     statusCode: 200,
@@ -133,7 +133,7 @@ t.test('the token is served as it is, to everybody, and kept by no cache', async
   })
 })
 
-t.test('without a token the path is unknown, and costs its caller nothing', async t => {
+t.test('without a challenge token the path is 404 and free', async t => {
   const app = await service(t, { env: { PREAUTH_RATE_LIMIT_MAX: '1' } })
   for (let i = 0; i < 3; i += 1) t.equal((await app.inject(challenge)).statusCode, 404)
 })

@@ -14,7 +14,7 @@ async function build (t: Test, options: EnvOptions, lines: string[] = []): Promi
   return app
 }
 
-t.test('an app alone gets its parsed configuration', async t => {
+t.test('app.config has the parsed settings', async t => {
   const app = await build(t, {
     env: { ...sound, PORT: '4000', BODY_LIMIT: '2kb', CORS_ORIGINS: 'https://a.example' },
     dotenv: false
@@ -27,25 +27,25 @@ t.test('an app alone gets its parsed configuration', async t => {
   t.type(text, 'number')
 })
 
-t.test('a setting that is not set is undefined, not an empty secret', async t => {
+t.test('a missing setting is undefined, not an empty secret', async t => {
   const app = await build(t, { env: { API_KEYS: sound.API_KEYS }, dotenv: false })
   t.equal(app.config.JWT_SECRET, undefined)
   t.equal(app.config.PUBLIC_URL, undefined)
 })
 
-t.test('the configuration holds the settings and nothing else of the environment', async t => {
+t.test('app.config contains only settings', async t => {
   const app = await build(t, { env: { ...sound, PATH: '/bin', AWS_SECRET_ACCESS_KEY: 'x' }, dotenv: false })
   t.same(Object.keys(app.config).sort(), Object.keys(loadConfig({ env: sound, dotenv: false }).config).sort())
   t.notMatch(JSON.stringify(app.getEnvs()), /AWS|bin/)
 })
 
-t.test('a handler cannot change the configuration', async t => {
+t.test('app.config is frozen', async t => {
   const app = await build(t, { env: sound, dotenv: false })
   t.throws(() => { Object.assign(app.config, { PORT: 1 }) }, TypeError)
   t.throws(() => { Object.assign(app.config.API_KEYS, { 0: 'mine' }) }, TypeError)
 })
 
-t.test('a faulty environment stops the boot with every problem', async t => {
+t.test('invalid settings stop the start with every problem', async t => {
   const app = Fastify()
   t.teardown(async () => await app.close())
   const error = await app.register(env, { env: { PORT: 'x', BODY_LIMIT: 'y' }, dotenv: false }).then(
@@ -56,14 +56,14 @@ t.test('a faulty environment stops the boot with every problem', async t => {
   t.same((error as ConfigError).problems.map(({ variable }) => variable), ['PORT', 'BODY_LIMIT', 'API_KEYS'])
 })
 
-t.test('a .env is read where one is named', async t => {
+t.test('dotenv reads the named file', async t => {
   const path = join(t.testdir({ '.env': `API_KEYS=${sound.API_KEYS}\nPORT=4000\n` }), '.env')
   const app = await build(t, { env: { PORT: '5000' }, dotenv: path })
   t.equal(app.config.PORT, 5000)
   t.same(app.config.API_KEYS, [sound.API_KEYS])
 })
 
-t.test('the process environment and ./.env are read where nothing is named', async t => {
+t.test('the defaults are process.env and ./.env', async t => {
   const directory = t.testdir({ '.env': `JWT_SECRET=${sound.JWT_SECRET}\n` })
   const before = process.cwd()
   t.teardown(() => { process.chdir(before) })
@@ -74,7 +74,7 @@ t.test('the process environment and ./.env are read where nothing is named', asy
   t.equal(app.config.JWT_SECRET, sound.JWT_SECRET)
 })
 
-t.test('warnings go to the log, without a secret', async t => {
+t.test('warnings are logged without secrets', async t => {
   const lines: string[] = []
   await build(t, { env: { API_KEYS: 'key1,key2,key3' }, dotenv: false }, lines)
   const warnings = lines
@@ -85,7 +85,7 @@ t.test('warnings go to the log, without a secret', async t => {
   t.notMatch(lines.join(''), /key1|key2|key3/)
 })
 
-t.test('a configuration that was loaded already is taken as it is, without a second warning', async t => {
+t.test('a loaded config is used without repeating warnings', async t => {
   const lines: string[] = []
   const { config } = loadConfig({ env: { API_KEYS: 'key1' }, dotenv: false })
   const app = await build(t, { config, env: { PORT: 'never read' } }, lines)
@@ -93,7 +93,7 @@ t.test('a configuration that was loaded already is taken as it is, without a sec
   t.equal(lines.length, 0)
 })
 
-t.test('two apps in one process have their own settings', async t => {
+t.test('two apps in one process have separate settings', async t => {
   const one = await build(t, { env: { ...sound, PORT: '1' }, dotenv: false })
   const other = await build(t, { env: { API_KEYS: sound.API_KEYS }, dotenv: false })
   t.equal(one.config.PORT, 1)

@@ -15,7 +15,7 @@ const ids: Array<[string, unknown, unknown]> = [
   ['a boolean', true, undefined]
 ]
 for (const [what, id, echoed] of ids) {
-  t.test(`on an MCP route an id that is ${what} is ${echoed === undefined ? 'left out' : 'echoed'}`, async t => {
+  t.test(`on an MCP route an id that is ${what} is ${echoed === undefined ? 'omitted' : 'echoed'}`, async t => {
     const app = await build(t)
     app.post('/mcp', { config: { jsonRpc: true } }, async () => { throw new Error(secret) })
     const reply = await app.inject({ method: 'POST', url: '/mcp', payload: { jsonrpc: '2.0', id } })
@@ -33,7 +33,7 @@ for (const [what, id, echoed] of ids) {
   })
 }
 
-t.test('an id too large for a number is left out, not echoed as null', async t => {
+t.test('an id too large for a number is omitted, not null', async t => {
   const app = await build(t)
   app.post('/mcp', { config: { jsonRpc: true } }, async () => { throw new Error(secret) })
   const reply = await app.inject({
@@ -96,7 +96,7 @@ t.test('an unknown path is a 404 that does not repeat the path', async t => {
   t.notMatch(reply.body, secret)
 })
 
-t.test('the body sent to an unknown path is not parsed', async t => {
+t.test('the body of a request to an unknown path is not parsed', async t => {
   const app = await build(t)
   const reply = await app.inject({
     method: 'POST',
@@ -107,7 +107,7 @@ t.test('the body sent to an unknown path is not parsed', async t => {
   t.equal(reply.statusCode, 404)
 })
 
-t.test('a handler that gives up on a path ends in the same 404', async t => {
+t.test('callNotFound in a handler gives the same 404', async t => {
   const app = await build(t)
   app.get('/gone', (_request, reply) => { reply.callNotFound() })
   const reply = await app.inject('/gone')
@@ -115,7 +115,7 @@ t.test('a handler that gives up on a path ends in the same 404', async t => {
   t.equal(reply.json().code, 'MCP_ERR_NOT_FOUND')
 })
 
-t.test('an unknown path under a prefix runs the hooks of that scope, and the host keeps its own', async t => {
+t.test('an unknown path below a prefix runs the hooks of that scope only', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   app.setNotFoundHandler(async (_request, reply) => reply.code(404).send('the host'))
@@ -132,7 +132,7 @@ t.test('an unknown path under a prefix runs the hooks of that scope, and the hos
   t.strictSame(ran, ['/inside/nowhere'])
 })
 
-t.test('without a prefix the not-found handler can be left to the host', async t => {
+t.test('without a prefix the host can keep its not-found handler', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   app.setNotFoundHandler(async (_request, reply) => reply.code(404).send('the host'))
@@ -144,7 +144,7 @@ t.test('without a prefix the not-found handler can be left to the host', async t
   t.equal((await app.inject('/broken')).json().code, 'MCP_ERR_INTERNAL')
 })
 
-t.test('a scope inside keeps its own not-found handler', async t => {
+t.test('a nested scope keeps its own not-found handler', async t => {
   const app = await build(t)
   await app.register(async scope => {
     scope.setNotFoundHandler(async (_request, reply) => reply.code(404).send('the scope'))
@@ -153,7 +153,7 @@ t.test('a scope inside keeps its own not-found handler', async t => {
   t.equal((await app.inject('/nowhere')).json().code, 'MCP_ERR_NOT_FOUND')
 })
 
-t.test('it registers in two scopes of one host', async t => {
+t.test('the plugin registers in two scopes of one host', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   for (const prefix of ['/a', '/b']) await app.register(async scope => { await scope.register(errors) }, { prefix })

@@ -98,7 +98,7 @@ for (const [what, make] of thrown) {
 }
 
 for (const hook of ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization'] as const) {
-  t.test(`what ${hook} throws is a masked 500`, async t => {
+  t.test(`an error of ${hook} is a masked 500`, async t => {
     const app = await build(t)
     app.addHook(hook, async () => { throw new Error(secret) })
     app.get('/', async () => ({ fine: true }))
@@ -109,7 +109,7 @@ for (const hook of ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'p
   })
 }
 
-t.test('an answer that cannot be written as JSON is a masked 500', async t => {
+t.test('an answer that is not valid JSON is a masked 500', async t => {
   const app = await build(t)
   app.get('/', async () => ({ toJSON () { throw new Error(secret) } }))
   const reply = await app.inject('/')
@@ -117,7 +117,7 @@ t.test('an answer that cannot be written as JSON is a masked 500', async t => {
   t.notMatch(reply.body, secret)
 })
 
-t.test('a header that cannot be sent is a masked 500', async t => {
+t.test('an invalid header is a masked 500', async t => {
   const app = await build(t)
   app.get('/', async (_request, reply) => { reply.header('x-good', 'a').header('x-bad', `${secret}\nb`) })
   const reply = await app.inject('/')
@@ -127,7 +127,7 @@ t.test('a header that cannot be sent is a masked 500', async t => {
   t.notMatch(JSON.stringify(reply.headers) + reply.body, /x-bad|hunter/)
 })
 
-t.test('a refusal keeps its status, data and headers, and those that were set before', async t => {
+t.test('a refusal keeps its status, data and headers, and earlier headers', async t => {
   const app = await build(t)
   app.get('/', async (_request, reply) => {
     reply.header('access-control-allow-origin', 'https://app.example.com').header('x-ratelimit-limit', '7')
@@ -146,7 +146,7 @@ t.test('a refusal keeps its status, data and headers, and those that were set be
   t.notMatch(reply.body, secret)
 })
 
-t.test('a refusal is logged at info with its reason, not as a fault', async t => {
+t.test('a refusal is logged at info with its reason', async t => {
   const sink = logSink()
   const app = await build(t, sink)
   app.get('/', async () => { throw new UnavailableError({ reason: 'store down', cause: new Error('ECONNREFUSED') }) })
@@ -162,7 +162,7 @@ t.test('a refusal is logged at info with its reason, not as a fault', async t =>
   t.notMatch(sink.text(), '"level":50')
 })
 
-t.test('refusals are left to the line of the request where that names them', async t => {
+t.test('refusals are not logged twice if the request has a line', async t => {
   const sink = logSink()
   const app = Fastify({ logger: { stream: sink } })
   t.teardown(() => app.close())

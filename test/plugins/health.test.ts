@@ -16,7 +16,7 @@ async function build (t: Test, options: HealthOptions = {}): Promise<FastifyInst
   return app
 }
 
-t.test('anybody learns that the server answers, and when', async t => {
+t.test('/health answers without a credential, with the time', async t => {
   const app = await build(t)
   const before = Date.now()
   const reply = await app.inject({ url: '/health', headers: { host: '10.0.0.1:3000', origin: 'https://evil.example' } })
@@ -27,7 +27,7 @@ t.test('anybody learns that the server answers, and when', async t => {
   t.ok(timestamp >= before && timestamp <= Date.now())
 })
 
-t.test('no cache keeps the answer', async t => {
+t.test('/health is not cached', async t => {
   const app = await build(t)
   t.equal((await app.inject('/health')).headers['cache-control'], 'no-store')
 })
@@ -39,7 +39,7 @@ t.test('HEAD answers without a body', async t => {
   t.equal(reply.body, '')
 })
 
-t.test('it lives where it was put, alone on a bare server', async t => {
+t.test('the paths are configurable on a bare server', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(health, { path: '/live' })
@@ -47,14 +47,14 @@ t.test('it lives where it was put, alone on a bare server', async t => {
   t.equal((await app.inject('/health')).statusCode, 404)
 })
 
-t.test('a server that serves well is ready', async t => {
+t.test('/ready reports ready without problems', async t => {
   const app = await build(t)
   const reply = await app.inject('/ready')
   t.equal(reply.statusCode, 200)
   t.strictSame(reply.json(), { status: 'ready', reasons: [] })
 })
 
-t.test('a server that serves with less is degraded, and says why in constant words', async t => {
+t.test('/ready reports degraded with constant reasons', async t => {
   const problems: Problem[] = [{ reason: 'keys' }, { reason: 'state' }, { reason: 'keys' }]
   const app = await build(t, { problems: () => problems })
   const reply = await app.inject('/ready')
@@ -64,14 +64,14 @@ t.test('a server that serves with less is degraded, and says why in constant wor
   t.strictSame((await app.inject('/ready')).json(), { status: 'ready', reasons: [] })
 })
 
-t.test('a server that can serve nothing is not ready', async t => {
+t.test('/ready reports not ready for a blocking problem', async t => {
   const app = await build(t, { problems: () => [{ reason: 'state' }, { reason: 'keys', isFatal: true }] })
   const reply = await app.inject('/ready')
   t.equal(reply.statusCode, 503)
   t.strictSame(reply.json(), { status: 'not ready', reasons: ['state', 'keys'] })
 })
 
-t.test('a server that is about to stop is not ready, and goes on to serve', async t => {
+t.test('announceStop makes /ready fail while requests are served', async t => {
   const app = await build(t, { problems: () => [{ reason: 'keys' }] })
   app.announceStop()
   const reply = await app.inject('/ready')
@@ -81,7 +81,7 @@ t.test('a server that is about to stop is not ready, and goes on to serve', asyn
 })
 
 for (const url of ['/health', '/ready']) {
-  t.test(`another method of ${url} is not allowed, and charged to nobody`, async t => {
+  t.test(`other methods of ${url} get 405 and charge nobody`, async t => {
     const app = await service(t)
     for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'] as const) {
       const reply = await app.inject({ method, url, headers: { 'content-type': 'application/json' }, payload: '{' })

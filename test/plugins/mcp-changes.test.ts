@@ -12,7 +12,7 @@ const tool = (name: string) => defineTool({ name, handler: () => `${name} was he
 
 const ada = { who: 'ada' }
 
-t.test('tools come and go while it runs', async t => {
+t.test('addTool and removeTool work while the endpoint runs', async t => {
   const app = await build(t, { tools: [tool('b')] })
   app.mcp.addTool(tool('a'))
   t.same(namesIn(await post(app, rpc('tools/list'), ada)), ['a', 'b'])
@@ -22,7 +22,7 @@ t.test('tools come and go while it runs', async t => {
   t.equal((await post(app, callOf('b'), ada)).body.error.data.code, 'MCP_ERR_UNKNOWN_TOOL')
 })
 
-t.test('a tool that cannot be served is refused when it is added, and nothing changes', async t => {
+t.test('addTool refuses an invalid tool and changes nothing', async t => {
   const app = await build(t, { tools: [tool('a')] })
   for (const bad of [
     tool('a'),
@@ -38,7 +38,7 @@ t.test('a tool that cannot be served is refused when it is added, and nothing ch
   t.same(namesIn(await post(app, rpc('tools/list'), ada)), ['a'])
 })
 
-t.test('who listens hears of changes, each of its own kind, and no more than it may see', async t => {
+t.test('subscribers get only changes of their kinds and rights', async t => {
   const app = await build(t, {
     tools: [tool('a')],
     resources: [
@@ -93,7 +93,7 @@ async function initialized (
   }
 }
 
-t.test('of a tool that is hidden from it nobody hears that it came or went', async t => {
+t.test('changes of a hidden tool are not announced', async t => {
   const app = await build(t, { sessions: true, toolPolicies: { default: { access: { roles: ['admin'] } } } })
   const url = `${await listening(app)}/mcp`
   const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
@@ -124,7 +124,7 @@ t.test('of a tool that is hidden from it nobody hears that it came or went', asy
   await closed
 })
 
-t.test('who came before the first prompt and resource hears of them, too', async t => {
+t.test('clients connected before the first prompt and resource get changes', async t => {
   const app = await build(t, { sessions: true })
   const everything = ['completions', 'logging', 'prompts', 'resources', 'tools']
   const session = await initialized(app, 'ada')
@@ -145,7 +145,7 @@ t.test('who came before the first prompt and resource hears of them, too', async
 })
 
 t.test(
-  'a silent call outlives the idle timeout of its connection, up to its own deadline, and nothing else does',
+  'a silent call outlives the idle timeout, up to its deadline',
   async t => {
     const app = Fastify({ connectionTimeout: 200 })
     t.teardown(() => app.close())
@@ -181,7 +181,7 @@ t.test(
   }
 )
 
-t.test('one caller holds only so many streams', async t => {
+t.test('a caller can hold a limited number of streams', async t => {
   const app = await build(t, { tools: [tool('a')], maxStreamsPerPrincipal: 2 })
   const url = await listening(app)
   const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })

@@ -12,20 +12,20 @@ const tool = (name: string) => defineTool({ name, handler: () => `${name} was he
 
 const ada = { who: 'ada' }
 
-t.test('without a plugin that names a caller, nobody is served', async t => {
+t.test('without an authentication plugin every request is refused', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(mcp, { tools: [tool('x')] })
   t.equal((await post(app, callOf('x'), {})).status, 401)
 })
 
-t.test('a caller that the host names is served, another is not', async t => {
+t.test('a principal set by the host is served, others are refused', async t => {
   const app = await build(t, { tools: [tool('x')] })
   t.equal((await post(app, callOf('x'), ada)).body.result.content[0].text, 'x was here')
   t.equal((await post(app, callOf('x'), {})).status, 401)
 })
 
-t.test('a tool is told who calls, by a principal that it cannot change', async t => {
+t.test('a tool gets a frozen principal', async t => {
   let seen: Principal | undefined
   const look = defineTool({ name: 'look', handler: (_args, { principal }) => { seen = principal; return '' } })
   const app = await build(t, { tools: [look] })
@@ -45,19 +45,19 @@ for (const limit of [
   { rate: { max: 0, windowMs: 1000 } },
   { rate: { max: 1, windowMs: -1 } }
 ]) {
-  t.test(`a tool with ${JSON.stringify(limit)} stops the boot, and names it`, async t => {
+  t.test(`a tool with ${JSON.stringify(limit)} stops the start and is named`, async t => {
     await t.rejects(build(t, { tools: [{ ...tool('x'), ...limit }] }), {
       message: /^Tool "x":.* \S+ must be a whole number from 1$/
     })
   })
 }
 
-t.test('a resource and a prompt with a limit that is none stop the boot', async t => {
+t.test('a resource and a prompt with an invalid limit stop the start', async t => {
   await t.rejects(build(t, { resources: [{ name: 'r', uri: 'x://r', cost: 0, read: () => '' }] }), { message: /cost/ })
   await t.rejects(build(t, { prompts: [{ name: 'p', deadlineMs: -1, handler: () => '' }] }), { message: /deadlineMs/ })
 })
 
-t.test('a rule that only promises an answer stops the boot, and is not added later', async t => {
+t.test('an async access rule stops the start and is refused later', async t => {
   const allow = (async () => true) as unknown as () => boolean
   const access = { allow }
   await t.rejects(build(t, { tools: [{ ...tool('x'), access }] }), { message: /^Tool "x": access: allow must return/ })
@@ -72,7 +72,7 @@ t.test('a rule that only promises an answer stops the boot, and is not added lat
   t.same(namesIn(await post(app, rpc('tools/list'), ada)), [])
 })
 
-t.test('a rule that fails hides its tool from everybody, and the log says why, once', async t => {
+t.test('a failing access rule hides its tool and is logged once', async t => {
   const logStream = logSink()
   const allow = (): boolean => { throw new Error('the database is away') }
   const later = (() => Promise.reject(new Error('far away'))) as unknown as () => boolean
@@ -95,7 +95,7 @@ t.test('a rule that fails hides its tool from everybody, and the log says why, o
   )
 })
 
-t.test('a tool is called as often as its rate says, by each caller', async t => {
+t.test('rate limits the calls of each caller', async t => {
   const app = await build(t, { tools: [{ ...tool('x'), rate: { max: 2, windowMs: 60_000 } }] })
   const results = []
   for (const who of ['ada', 'ada', 'ada', 'bob']) results.push((await post(app, callOf('x'), { who })).body.result)
@@ -117,7 +117,7 @@ t.test('a tool is called as often as its rate says, by each caller', async t => 
   )
 })
 
-t.test('a call runs on after its answer, and counts until it ends', async t => {
+t.test('a call counts as running until its handler ends', async t => {
   let end = (_text: string): void => {}
   const slow = defineTool({
     name: 'slow',
@@ -139,7 +139,7 @@ t.test('a call runs on after its answer, and counts until it ends', async t => {
   t.match(await answer(ada), /MCP_ERR_DEADLINE/)
 })
 
-t.test('a policy narrows what a tool says of itself, and never widens it', async t => {
+t.test("a policy narrows a tool's access and never widens it", async t => {
   const tools = [tool('open'), defineTool({ name: 'closed', access: { roles: ['admin'] }, handler: () => 'in' })]
   const app = await build(t, {
     tools,
@@ -155,7 +155,7 @@ t.test('a policy narrows what a tool says of itself, and never widens it', async
   await t.rejects(build(t, { tools, toolPolicies: { tools: { nowhere: {} } } }), { message: /nowhere/ })
 })
 
-t.test('without the limits there is no budget, and nothing to pay', async t => {
+t.test('without the limit plugins there is no budget', async t => {
   const budget = defineTool({
     name: 'budget',
     cost: 1000,
@@ -165,7 +165,7 @@ t.test('without the limits there is no budget, and nothing to pay', async t => {
   t.equal((await post(app, callOf('budget'), ada)).body.result.content[0].text, 'null')
 })
 
-t.test('it is served where the host wants it, under the name that it gives', async t => {
+t.test('path and info of the endpoint are configurable', async t => {
   const app = await build(t, { path: '/rpc', info: { name: 'shop', version: '7' }, instructions: 'Be kind' })
   const { body } = await post(
     app,
@@ -177,7 +177,7 @@ t.test('it is served where the host wants it, under the name that it gives', asy
   t.equal((await post(app, rpc('ping'), ada, '/mcp')).status, 404)
 })
 
-t.test('the body limit is that of the option', async t => {
+t.test('bodyLimit sets the body limit', async t => {
   const app = await build(t, { bodyLimit: 200 })
   t.equal((await post(app, rpc('ping'), ada)).status, 200)
   t.equal((await post(app, rpc('ping', { a: 'x'.repeat(200) }), ada)).status, 413)
@@ -189,14 +189,14 @@ for (const [io, schema] of [
   ['output', { type: 'array' }],
   ['input', { type: 'object', properties: { a: { type: 'nonsense' } } }]
 ] as const) {
-  t.test(`a tool with the ${io} schema ${JSON.stringify(schema)} stops the boot, and is named`, async t => {
+  t.test(`a tool with the ${io} schema ${JSON.stringify(schema)} stops the start and is named`, async t => {
     await t.rejects(build(t, { tools: [{ ...tool('shaky'), [io]: schema }] }), {
       message: new RegExp(`^Tool shaky, ${io} schema: `)
     })
   })
 }
 
-t.test('an unusable item stops the boot', async t => {
+t.test('an invalid item stops the start', async t => {
   for (const options of [
     { tools: [tool('a'), tool('a')] },
     { tools: [tool('not a name')] },

@@ -73,7 +73,7 @@ async function play (app: Awaited<ReturnType<typeof service>>): Promise<void> {
   await app.inject('/nowhere')
 }
 
-t.test('what is decided is counted, with the names of the conventions', async t => {
+t.test('decisions are counted under the standard metric names', async t => {
   const { app, port } = await build(t)
   await play(app)
   const { status, type, text } = await get(port)
@@ -108,7 +108,7 @@ t.test('what is decided is counted, with the names of the conventions', async t 
 
 const hasPromtool = spawnSync('promtool', ['--version']).status === 0
 t.test(
-  'promtool finds no fault',
+  'promtool accepts the metrics',
   { skip: hasPromtool || process.env.CI !== undefined ? false : 'needs promtool' },
   async t => {
     const { app } = await build(t, { MCP_SESSIONS: 'on' })
@@ -117,7 +117,7 @@ t.test(
   }
 )
 
-t.test('names that callers choose make no series', async t => {
+t.test('names from callers create no series', async t => {
   const { app } = await build(t, { RATE_LIMIT_MAX: '1000' })
   for (let i = 0; i < 50; i++) {
     await post(app, callOf(`tool-${i}"\n{}`))
@@ -130,7 +130,7 @@ t.test('names that callers choose make no series', async t => {
   t.ok(series.length <= 3, series.join('\n'))
 })
 
-t.test('other paths and methods, other names of the host and other tokens are refused', async t => {
+t.test('other paths, methods, hosts and tokens are refused', async t => {
   const { port } = await build(t)
   t.equal((await get(port, '/')).status, 404)
   t.equal((await get(port, '/metrics', {}, 'POST')).status, 405)
@@ -142,7 +142,7 @@ t.test('other paths and methods, other names of the host and other tokens are re
   t.equal((await get(guarded.port, '/metrics', { authorization: `Bearer ${token}` })).status, 200)
 })
 
-t.test('beyond loopback a token is needed, and the listener ends with the app', async t => {
+t.test('beyond loopback a token is required, and the listener closes with the app', async t => {
   await t.rejects(service(t, { env: { METRICS_PORT: '0', METRICS_HOST: '0.0.0.0' } }), {
     message: /METRICS_TOKEN is not set/
   })
@@ -158,13 +158,13 @@ t.test('beyond loopback a token is needed, and the listener ends with the app', 
   await t.rejects(get(port), { code: 'ECONNREFUSED' })
 })
 
-t.test('a port that is taken stops the start, and names its setting', async t => {
+t.test('an occupied port stops the start and names its setting', async t => {
   const { port } = await build(t)
   const app = await service(t, { env: { METRICS_PORT: String(port) } })
   await t.rejects(async () => { await app.ready() }, { message: /METRICS_PORT/ })
 })
 
-t.test('how long a call took is told, also where nothing is logged', async t => {
+t.test('durations are measured without a log as well', async t => {
   const slow = defineTool({ name: 'slow', handler: async () => { await sleep(25); return 'done' } })
   const app = Fastify()
   t.teardown(async () => { await app.close() })
@@ -175,7 +175,7 @@ t.test('how long a call took is told, also where nothing is logged', async t => 
   t.match(app.metrics(), /gen_ai_tool_name="slow",le="\+Inf"\} 1\n/)
 })
 
-t.test('a host serves them itself', async t => {
+t.test('a host can serve the metrics itself', async t => {
   const app = Fastify()
   t.teardown(async () => { await app.close() })
   await app.register(metrics)
@@ -185,7 +185,7 @@ t.test('a host serves them itself', async t => {
   t.match((await app.inject('/internal/metrics')).body, /gen_ai_tool_name="search"\} 1/)
 })
 
-t.test('the dashboard asks for metrics that there are', async t => {
+t.test('the dashboard uses only existing metrics', async t => {
   const { app } = await build(t, { MCP_SESSIONS: 'on' })
   await play(app)
   const text = app.metrics()

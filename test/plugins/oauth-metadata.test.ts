@@ -18,7 +18,7 @@ async function metadataApp (t: Test, options = metadata): Promise<FastifyInstanc
 }
 
 for (const url of [base, `${base}/mcp`, `${base}/team/mcp`].flatMap(path => [path, `${path}/`])) {
-  t.test(`${url} tells the resource and its issuer, whatever Host is asked`, async (t) => {
+  t.test(`${url} returns the resource and its issuer for any Host`, async (t) => {
     const app = await metadataApp(t)
     const response = await app.inject({
       url,
@@ -33,25 +33,25 @@ for (const url of [base, `${base}/mcp`, `${base}/team/mcp`].flatMap(path => [pat
   })
 }
 
-t.test('the scopes to ask for are told where there are any', async (t) => {
+t.test('scopes_supported lists the configured scopes', async (t) => {
   const app = await metadataApp(t, { ...metadata, scopes: ['mcp:tools'] })
   t.same((await app.inject(base)).json().scopes_supported, ['mcp:tools'])
 })
 
-t.test('another path of the endpoint is another path of the metadata', async (t) => {
+t.test("the metadata path follows the endpoint's path", async (t) => {
   const app = await metadataApp(t, { ...metadata, path: '/tools' })
   t.equal((await app.inject(`${base}/tools`)).statusCode, 200)
   t.equal((await app.inject(`${base}/mcp`)).statusCode, 404)
 })
 
-t.test('in a scope with a prefix it stands below that', async (t) => {
+t.test('the metadata of a prefixed scope is below the prefix', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(async scope => { await scope.register(oauthMetadata, metadata) }, { prefix: '/team' })
   t.equal((await app.inject(`/team${base}/mcp`)).statusCode, 200)
 })
 
-t.test('any page may read it and ask before, without credentials', async (t) => {
+t.test('any page may read the metadata without a credential', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(cors, { origins: ['https://app.example.com'] })
@@ -75,6 +75,6 @@ t.test('any page may read it and ask before, without credentials', async (t) => 
   })
 })
 
-t.test('without an issuer there is nothing to tell', async (t) => {
+t.test('without an issuer there is no metadata', async (t) => {
   await t.rejects(async () => await Fastify().register(oauthMetadata, { ...metadata, authorizationServers: [] }), Error)
 })

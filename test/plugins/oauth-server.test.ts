@@ -23,7 +23,7 @@ async function bare (t: Test, more: Partial<OAuthServerOptions> = {}): Promise<F
   return app
 }
 
-t.test('a signed-in client gets past the authentication, as the owner of the key', async t => {
+t.test('a signed-in client authenticates as the owner of the key', async t => {
   const app = await bare(t)
   const { bearer, clientId } = await signIn(app)
   const response = await app.inject({ url: '/private', headers: bearer })
@@ -35,7 +35,7 @@ t.test('a signed-in client gets past the authentication, as the owner of the key
   })
 })
 
-t.test('wrong keys are charged to the address, and then no key is looked at', async t => {
+t.test('wrong keys charge the address until no key is checked', async t => {
   const app = await bare(t)
   const page = await open(app, authorizeUrl(await register(app), pkce().challenge))
   for (let tries = 0; tries < 3; tries++) t.equal((await press(app, page, 'continue', { key: 'wrong' })).status, 401)
@@ -64,12 +64,12 @@ for (const [what, bad] of [
   ['an empty secret', { jwtSecret: ' ' }],
   ['a weak secret', { jwtSecret: 'short' }]
 ] as const) {
-  t.test(`it does not start with ${what}`, async t => {
+  t.test(`the plugin refuses ${what}`, async t => {
     await t.rejects(bare(t, bad))
   })
 }
 
-t.test('dynamic registration can be off, and then no metadata tells of it', async t => {
+t.test('dynamic registration can be disabled and is then not announced', async t => {
   const app = await bare(t, { clients: ['documents', 'registered'] })
   t.equal((await app.inject({ method: 'POST', url: '/oauth/register', payload: {} })).statusCode, 404)
   t.notOk('registration_endpoint' in (await app.inject('/.well-known/oauth-authorization-server')).json())

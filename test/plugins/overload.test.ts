@@ -29,7 +29,7 @@ function beLate (): void {
 /** The heap is always larger than a byte: from the first sample on the process is overloaded. */
 const always = { maxHeapUsedBytes: 1, sampleIntervalMs: 10 }
 
-t.test('a call of an overloaded process is refused with 503 and Retry-After, and charged to nobody', async t => {
+t.test('an overloaded process refuses calls with 503 and Retry-After, free of charge', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(mcpAuth, { apiKeys: [adaKey], overload: { ...always, retryAfterSeconds: 7 } })
@@ -63,7 +63,7 @@ t.test('public routes of an overloaded process answer', async t => {
   t.equal((await app.inject('/ready')).statusCode, 200)
 })
 
-t.test('a late event loop refuses calls, and one that catches up serves again', async t => {
+t.test('a delayed event loop refuses calls until it recovers', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(mcpAuth, {
@@ -76,7 +76,7 @@ t.test('a late event loop refuses calls, and one that catches up serves again', 
   await turned(app, 200)
 })
 
-t.test('a stream that runs goes on', async t => {
+t.test('running streams continue', async t => {
   let finish = (): void => {}
   const wait = defineTool({
     name: 'wait',
@@ -107,7 +107,7 @@ t.test('a stream that runs goes on', async t => {
   t.match(eventsOf(await stream.text()).at(-1), { result: { content: [{ text: 'done' }] } })
 })
 
-t.test('without a bound nothing is looked at', async t => {
+t.test('without a bound nothing is measured', async t => {
   const app = await service(t)
   t.equal((await post(app, rpc('ping'))).status, 200)
   t.equal(Object.hasOwn(app, 'isUnderPressure'), false)
@@ -138,12 +138,12 @@ for (const options of [
   { maxHeapUsedBytes: 1, retryAfterSeconds: NaN },
   { sampleIntervalMs: 0 }
 ]) {
-  t.test(`${JSON.stringify(options)} stops the boot`, async (t: Test) => {
+  t.test(`${JSON.stringify(options)} stops the start`, async (t: Test) => {
     await t.rejects(async () => await Fastify().register(overload, options), RangeError)
   })
 }
 
-t.test('an option that is not known stops the boot', async t => {
+t.test('an unknown option stops the start', async t => {
   await t.rejects(
     async () => await Fastify().register(mcpAuth, { apiKeys: [adaKey], overload: { maxRss: 1 } as object }),
     { message: /overload.*maxRss/ }

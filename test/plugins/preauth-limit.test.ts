@@ -18,14 +18,14 @@ async function burst (count: number, send: () => Promise<{ statusCode: number }>
   return responses.map(({ statusCode }) => statusCode).sort()
 }
 
-t.test('after thirty failures the thirty-first is refused, also with a right key', async (t) => {
+t.test('the thirty-first failure is refused, even with a valid key', async (t) => {
   const app = await guardedApp(t, { auth })
   for (let i = 0; i < 30; i++) t.equal((await app.inject({ url: '/private', headers: wrong })).statusCode, 401)
   t.equal((await app.inject({ url: '/private', headers: wrong })).statusCode, 429)
   t.equal((await app.inject({ url: '/private', headers: good })).statusCode, 429)
 })
 
-t.test('a locked address loses its connection with each answer, and no other caller does', async (t) => {
+t.test('only the connection of a locked address is closed', async (t) => {
   const app = await guardedApp(t, { auth, address: { max: 1 } })
   t.not((await app.inject({ url: '/private', headers: good })).headers.connection, 'close')
   t.not((await app.inject({ url: '/private', headers: wrong })).headers.connection, 'close')
@@ -38,13 +38,13 @@ t.test('a locked address loses its connection with each answer, and no other cal
   t.not((await app.inject({ url: '/private', headers: good, remoteAddress: '192.0.2.9' })).headers.connection, 'close')
 })
 
-t.test('of sixty bad keys at once over a limit of seven, seven are told so', async (t) => {
+t.test('of sixty concurrent wrong keys, only seven are checked at a limit of seven', async (t) => {
   const app = await guardedApp(t, { auth, address: { max: 7 } })
   const statuses = await burst(60, () => app.inject({ url: '/private', headers: wrong }))
   t.same(statuses, [...Array(7).fill(401), ...Array(53).fill(429)])
 })
 
-t.test('of sixty bad keys pipelined on one connection, seven are told so', async (t) => {
+t.test('of sixty pipelined wrong keys, only seven are checked', async (t) => {
   const app = await guardedApp(t, { auth, address: { max: 7 } })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
@@ -68,7 +68,7 @@ t.test('of sixty bad keys pipelined on one connection, seven are told so', async
   t.same(statuses, [...Array(7).fill(401), ...Array(53).fill(429)])
 })
 
-t.test('a refusal counts down in its headers, and says how long to wait', async (t) => {
+t.test('headers count down, and a refusal says how long to wait', async (t) => {
   stopClock(t)
   const app = await guardedApp(t, { auth, address: { max: 2, windowMs: 90_000 } })
   const [first, second, third] = [
@@ -83,7 +83,7 @@ t.test('a refusal counts down in its headers, and says how long to wait', async 
   t.equal(third.headers.ratelimit, '"address";r=0;t=90')
 })
 
-t.test('the lock ends with its window, however many came meanwhile', async (t) => {
+t.test('the lock ends with its window, whatever happened meanwhile', async (t) => {
   const clock = stopClock(t)
   const app = await guardedApp(t, { auth, address: { max: 1, windowMs: 1000 } })
   await app.inject('/private')
@@ -170,7 +170,7 @@ for (const [what, request] of free) {
   })
 }
 
-t.test('who is locked out still reaches public routes and gets plain answers to probes', async (t) => {
+t.test('a locked address still reaches public routes and probes', async (t) => {
   const app = await guardedApp(t, { auth, address: { max: 1 } })
   await app.inject('/private')
   t.equal((await app.inject('/unknown')).statusCode, 429)
@@ -179,7 +179,7 @@ t.test('who is locked out still reaches public routes and gets plain answers to 
   t.equal((await app.inject({ method: 'OPTIONS', url: '/unknown', headers: preflight })).statusCode, 404)
 })
 
-t.test('a preflight is no way to try keys', async (t) => {
+t.test('a preflight cannot be used to test keys', async (t) => {
   const app = await guardedApp(t, { auth })
   const [right, bad] = [
     await app.inject({ method: 'OPTIONS', url: '/private', headers: { ...preflight, ...good } }),
@@ -190,7 +190,7 @@ t.test('a preflight is no way to try keys', async (t) => {
   t.equal(right.body, bad.body)
 })
 
-t.test('another address is not affected', async (t) => {
+t.test('other addresses are not affected', async (t) => {
   const app = await guardedApp(t, { auth, address: { max: 1 } })
   await app.inject({ url: '/private', remoteAddress: '192.0.2.1' })
   t.equal((await app.inject({ url: '/private', headers: good, remoteAddress: '192.0.2.1' })).statusCode, 429)
@@ -204,21 +204,21 @@ const neighbours: Array<[string, string, string, number]> = [
 ]
 
 for (const [what, first, second, status] of neighbours) {
-  t.test(`${what} ${status === 429 ? 'share a bucket' : 'share none'}`, async (t) => {
+  t.test(`${what} ${status === 429 ? 'share a bucket' : 'have separate buckets'}`, async (t) => {
     const app = await guardedApp(t, { auth, address: { max: 1 } })
     await app.inject({ url: '/private', remoteAddress: first })
     t.equal((await app.inject({ url: '/private', remoteAddress: second })).statusCode, status)
   })
 }
 
-t.test('behind a trusted proxy the client is charged, whatever port the proxy adds', async (t) => {
+t.test('behind a trusted proxy the client is charged, without the port', async (t) => {
   const app = await guardedApp(t, { auth, address: { max: 1 }, trustProxy: 'loopback' })
   const from = async (address: string): Promise<number> =>
     (await app.inject({ url: '/private', headers: { 'x-forwarded-for': address } })).statusCode
   t.same([await from('192.0.2.1'), await from('192.0.2.2'), await from('192.0.2.1:4711')], [401, 401, 429])
 })
 
-t.test('six thousand other addresses do not push one out of its lock', async (t) => {
+t.test('six thousand other addresses do not evict a lock', async (t) => {
   const app = await guardedApp(t, { auth, address: { max: 2 } })
   await burst(2, () => app.inject({ url: '/private', headers: wrong, remoteAddress: '192.0.2.1' }))
   for (let i = 0; i < 6000; i++) {
@@ -227,7 +227,7 @@ t.test('six thousand other addresses do not push one out of its lock', async (t)
   t.equal((await app.inject({ url: '/private', headers: good, remoteAddress: '192.0.2.1' })).statusCode, 429)
 })
 
-t.test('alone the plugin charges whom it is told to, once a request', async (t) => {
+t.test('without auth the plugin charges what it is told, once per request', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(preauthLimit, { max: 2 })
@@ -240,7 +240,7 @@ t.test('alone the plugin charges whom it is told to, once a request', async (t) 
   t.same([(await app.inject('/')).statusCode, (await app.inject('/')).statusCode], [200, 429])
 })
 
-t.test('behind the authentication the plugin stops the boot: no failure would count', async (t) => {
+t.test('registering the plugin after auth stops the start', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(authPlugin, { ...auth, allowWeakSecrets: true })
@@ -248,7 +248,7 @@ t.test('behind the authentication the plugin stops the boot: no failure would co
 })
 
 for (const options of [{ max: 0 }, { max: Number.NaN }, { max: 1.5 }, { windowMs: 0 }, { windowMs: -1 }]) {
-  t.test(`the options ${JSON.stringify(options)} stop the boot`, async (t) => {
+  t.test(`the options ${JSON.stringify(options)} stop the start`, async (t) => {
     const app = Fastify()
     t.teardown(() => app.close())
     await t.rejects(async () => { await app.register(preauthLimit, options) }, RangeError)

@@ -10,14 +10,14 @@ const credentials = { apiKeys: ['key', 'other-key'], jwt: { secret } }
 const ada = { 'x-api-key': 'key' }
 const bob = { 'x-api-key': 'other-key' }
 
-t.test('a burst over the limit lets exactly the limit through', async (t) => {
+t.test('concurrent requests pass exactly up to the limit', async (t) => {
   const app = await guardedApp(t, { auth: credentials, user: { max: 13 } })
   const responses = await Promise.all(Array.from({ length: 60 }, () => app.inject({ url: '/private', headers: ada })))
   const statuses = responses.map(({ statusCode }) => statusCode).sort()
   t.same(statuses, [...Array(13).fill(200), ...Array(47).fill(429)])
 })
 
-t.test('each caller has a bucket of its own, from whatever address', async (t) => {
+t.test('each caller has its own bucket, from any address', async (t) => {
   const app = await guardedApp(t, { auth: credentials, user: { max: 1 } })
   const status = async (headers: Record<string, string>, remoteAddress: string): Promise<number> => (
     (await app.inject({ url: '/private', headers, remoteAddress })).statusCode
@@ -27,7 +27,7 @@ t.test('each caller has a bucket of its own, from whatever address', async (t) =
   t.equal(await status(bob, '192.0.2.1'), 200)
 })
 
-t.test('all tokens of one subject share its bucket, other subjects and keys do not', async (t) => {
+t.test('tokens of one subject share a bucket, separate from keys', async (t) => {
   const app = await guardedApp(t, { auth: credentials, user: { max: 1 } })
   const { id } = (await app.inject({ url: '/private', headers: ada })).json()
   const status = async (claims: Record<string, unknown>): Promise<number> => (
@@ -37,7 +37,7 @@ t.test('all tokens of one subject share its bucket, other subjects and keys do n
   t.same([await status({ sub: 'bob' }), await status({ sub: id }), await status({ sub: 'jwt:ada' })], [200, 200, 200])
 })
 
-t.test('every answer counts down, and the refusal says how long to wait', async (t) => {
+t.test('headers count down, and a refusal says how long to wait', async (t) => {
   t.intercept(performance, 'now', { value: () => 1000 })
   const app = await guardedApp(t, { auth: credentials, user: { max: 2 } })
   const answers = []
@@ -50,7 +50,7 @@ t.test('every answer counts down, and the refusal says how long to wait', async 
   t.equal(answers[2]?.headers['x-ratelimit-reset'], '60')
 })
 
-t.test('errors and unknown paths carry the limit headers, and are charged', async (t) => {
+t.test('errors and unknown paths have limit headers and are charged', async (t) => {
   const app = await guardedApp(t, { auth: credentials, user: { max: 9 } })
   app.post('/broken', async () => { throw new Error('broken') })
   const failed = await app.inject({ method: 'POST', url: '/broken', headers: ada })
@@ -69,7 +69,7 @@ t.test('errors and unknown paths carry the limit headers, and are charged', asyn
   t.match(limitsOf(unknown), { remaining: '6' })
 })
 
-t.test('public routes and uncharged ones take nothing', async (t) => {
+t.test('public and uncharged routes are not charged', async (t) => {
   const app = await guardedApp(t, { auth: credentials, user: { max: 9 } })
   app.get('/uncharged', { config: { uncharged: true } }, async () => 'free')
   t.match(limitsOf(await app.inject({ url: '/public', headers: ada })), { limit: undefined, policy: undefined })
@@ -77,7 +77,7 @@ t.test('public routes and uncharged ones take nothing', async (t) => {
   t.match(limitsOf(await app.inject({ url: '/private', headers: ada })), { remaining: '8' })
 })
 
-t.test('a cost is taken whole, and one that does not fit leaves the bucket as it was', async (t) => {
+t.test('a cost that does not fit leaves the bucket unchanged', async (t) => {
   const app = await guardedApp(t, { auth: credentials, user: { max: 10 } })
   app.get('/cost/:cost', async (request, reply) => {
     await app.chargePrincipal(request, reply, Number((request.params as { cost: string }).cost))
@@ -95,7 +95,7 @@ t.test('a cost is taken whole, and one that does not fit leaves the bucket as it
 })
 
 for (const cost of [-1, 1.5, Number.NaN, Infinity]) {
-  t.test(`a cost of ${cost} is a fault, and takes nothing`, async (t) => {
+  t.test(`a cost of ${cost} is a fault and takes nothing`, async (t) => {
     const app = await guardedApp(t, { auth: credentials, user: { max: 10 } })
     app.get('/cost', async (request, reply) => { await app.chargePrincipal(request, reply, cost) })
     t.equal((await app.inject({ url: '/cost', headers: ada })).statusCode, 500)
@@ -103,7 +103,7 @@ for (const cost of [-1, 1.5, Number.NaN, Infinity]) {
   })
 }
 
-t.test('a look at the budget takes nothing, and nobody has none', async (t) => {
+t.test('budgetOf takes nothing and is null without a caller', async (t) => {
   const app = await guardedApp(t, { auth: credentials, user: { max: 10 } })
   app.get('/budget', async (request) => [await app.budgetOf(request), await app.budgetOf(request)])
   app.get('/open', { config: { public: true } }, async (request, reply) => {
@@ -116,7 +116,7 @@ t.test('a look at the budget takes nothing, and nobody has none', async (t) => {
   t.same((await app.inject('/open')).json(), { budget: null })
 })
 
-t.test('without the limit of addresses the plugin works all the same', async (t) => {
+t.test('the plugin works without the address limit', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(auth, { ...credentials, allowWeakSecrets: true })
@@ -128,7 +128,7 @@ t.test('without the limit of addresses the plugin works all the same', async (t)
 })
 
 for (const options of [{ max: 0 }, { max: Number.NaN }, { windowMs: 0 }]) {
-  t.test(`the options ${JSON.stringify(options)} stop the boot`, async (t) => {
+  t.test(`the options ${JSON.stringify(options)} stop the start`, async (t) => {
     const app = Fastify()
     t.teardown(() => app.close())
     await app.register(auth, { ...credentials, allowWeakSecrets: true })

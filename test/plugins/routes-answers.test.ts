@@ -17,7 +17,7 @@ async function host (t: Test, add: (app: FastifyInstance) => unknown): Promise<T
   return createTestClient(app, { key: adaKey })
 }
 
-t.test('a text is read in the charset that its route names, else as UTF-8', async t => {
+t.test('a text is decoded by its charset, or as UTF-8', async t => {
   for (const [type, bytes, text] of [
     ['text/plain; charset=latin1', Buffer.from('é', 'latin1'), 'é'],
     ['text/plain; charset="UTF-16LE"', Buffer.from('é', 'utf16le'), 'é'],
@@ -31,7 +31,7 @@ t.test('a text is read in the charset that its route names, else as UTF-8', asyn
   }
 })
 
-t.test('a compressed answer is an error, not a text of its bytes', async t => {
+t.test('a compressed answer is an error', async t => {
   for (const status of [200, 400]) {
     const client = await host(t, app => {
       app.get('/', { config }, async (_request, reply) =>
@@ -45,7 +45,7 @@ t.test('a compressed answer is an error, not a text of its bytes', async t => {
   }
 })
 
-t.test('a host that has mcpRoutes for something else registers the endpoint', async t => {
+t.test('a host with its own mcpRoutes can register the endpoint', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   app.decorate('mcpRoutes', 'of the host' as never)

@@ -27,7 +27,7 @@ async function host (
 
 const config = { mcp: { name: 'it' } }
 
-t.test('no value of a parameter leads to another route', async t => {
+t.test('parameter values cannot reach another route', async t => {
   const reached: string[] = []
   const client = await host(t, app => {
     app.addHook('onRequest', async ({ routeOptions: { url } }) => { if (url !== '/mcp') reached.push(String(url)) })
@@ -60,7 +60,7 @@ t.test('no value of a parameter leads to another route', async t => {
   t.same(structuredContent, { id: '%2e%2e' }, 'what is no segment of dots goes as it is')
 })
 
-t.test('a value that makes another route of the path is refused before that route runs', async t => {
+t.test('a value that changes the path is refused before another route runs', async t => {
   let ran = false
   const client = await host(t, app => {
     app.get('/a/:id', { config }, async () => 'mine')
@@ -71,7 +71,7 @@ t.test('a value that makes another route of the path is refused before that rout
   t.notOk(ran)
 })
 
-t.test('a refusal is readable, and a failure says nothing of itself', async t => {
+t.test('a 4xx is readable, and a 5xx is masked', async t => {
   const secret = 'postgres://hunter2@db'
   const answers: Record<string, RouteOptions['handler']> = {
     teapot: async (_request, reply) => await reply.code(418).send({ error: 'Teapot', message: 'short and stout' }),
@@ -108,7 +108,7 @@ t.test('a refusal is readable, and a failure says nothing of itself', async t =>
   }
 })
 
-t.test('an answer is bounded, and an answer without an end ends with the call', async t => {
+t.test('an answer is limited, and an endless one ends with the call', async t => {
   let left = 0
   let begun = ''
   const endless = (): Readable => new Readable({
@@ -148,7 +148,7 @@ t.test('an answer is bounded, and an answer without an end ends with the call', 
   t.equal(left, 3, 'what the routes read from was let go')
 })
 
-t.test('the header of calls in process is nobody\'s to send', async t => {
+t.test('the header of in-process calls is refused from outside', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(routes)
@@ -163,7 +163,7 @@ t.test('the header of calls in process is nobody\'s to send', async t => {
   t.match(text, /\r\n\r\nnobody$/)
 })
 
-t.test('what cannot be a tool stops the start, and says which route and why', async t => {
+t.test('a route that cannot be a tool stops the start with its reason', async t => {
   const get = (url: string, config: unknown, more: object = {}) => (app: FastifyInstance): unknown =>
     app.get(url, { config: config as object, ...more }, async () => '')
   const body = { type: 'object', properties: { id: { type: 'string' } } }

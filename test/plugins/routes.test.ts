@@ -23,7 +23,7 @@ async function host (t: Test, add: (app: FastifyInstance) => unknown, options: M
 
 const named = (name = 'it') => ({ mcp: { name } })
 
-t.test('a route that asks for it is a tool, and others stay invisible', async t => {
+t.test('a route with config.mcp is a tool, and others are not', async t => {
   const { client } = await host(t, app => {
     app.get('/hidden', async () => 'hidden')
     app.get('/off', { config: { other: true } as object }, async () => 'off')
@@ -44,7 +44,7 @@ t.test('a route that asks for it is a tool, and others stay invisible', async t 
   t.match(await client.callTool('get-order', { id: '7', more: 1 }), { isError: true, text: /more/ })
 })
 
-t.test('the endpoint may stand before its routes, in a scope, and more than once', async t => {
+t.test('the endpoint may be registered before its routes, in a scope, repeatedly', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(routes)
@@ -62,7 +62,7 @@ t.test('the endpoint may stand before its routes, in a scope, and more than once
   }
 })
 
-t.test('path, query and body are flat arguments, and arrive where they belong', async t => {
+t.test('path, query and body become flat arguments', async t => {
   const seen = ({ params, query, body }: FastifyRequest) => ({ params, query, body })
   const { client } = await host(t, app => {
     app.put('/shops/:shop/items/:id', {
@@ -96,7 +96,7 @@ t.test('path, query and body are flat arguments, and arrive where they belong', 
   })
 })
 
-t.test('a body that is no list of members is one argument', async t => {
+t.test('a body that is not an object is one argument', async t => {
   for (const [body, given] of [
     [{ type: 'array', items: { type: 'integer' } }, [1, 2]],
     [{ type: 'object', additionalProperties: { type: 'integer' } }, { any: 1 }],
@@ -111,7 +111,7 @@ t.test('a body that is no list of members is one argument', async t => {
   }
 })
 
-t.test('shared schemas, references and schemas of zod are followed', async t => {
+t.test('shared schemas, references and zod schemas are supported', async t => {
   const { client } = await host(t, async app => {
     app.addSchema({
       $id: 'order',
@@ -144,7 +144,7 @@ t.test('shared schemas, references and schemas of zod are followed', async t => 
   })
 })
 
-t.test('the route runs through its hooks, knows its caller, and never gets the credential', async t => {
+t.test('the route runs its hooks with the caller, without the credential', async t => {
   let headers: object = {}
   const { app, client } = await host(t, app => {
     app.addHook('onRequest', async (request, reply) => {
@@ -161,7 +161,7 @@ t.test('the route runs through its hooks, knows its caller, and never gets the c
   t.notMatch(JSON.stringify(headers), /api-key|authorization|in-process/)
 })
 
-t.test('the route sees the address of the caller, not that of its own machine', async t => {
+t.test('the route sees the address of the caller', async t => {
   const { app } = await host(t, app => {
     app.get('/', { config: named() }, async ({ ip }) => ip)
   }, { loopback: false })
@@ -176,7 +176,7 @@ t.test('the route sees the address of the caller, not that of its own machine', 
   t.match(body, '203.0.113.9')
 })
 
-t.test('access rules and limits count as of any tool, and a call is charged once', async t => {
+t.test('access rules and limits apply, and a call is charged once', async t => {
   const { app } = await host(t, app => {
     app.get('/admin', { config: { mcp: { name: 'admin', access: { roles: ['admin'] } } } }, async () => 'admin')
     app.get('/once', { config: { mcp: { name: 'once', rate: { max: 1, windowMs: 60_000 } } } }, async () => 'once')

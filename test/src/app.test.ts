@@ -19,7 +19,7 @@ function openFiles (directory: string): string[] {
 }
 
 t.test(
-  'an app that cannot be built closes what it had opened',
+  'buildApp closes what it opened if it fails',
   { skip: process.platform === 'linux' ? false : 'reads /proc' },
   async t => {
     const stateDir = join(t.testdir({}), 'state')

@@ -127,14 +127,14 @@ for (const [what, code] of [
     logSink().write('{"msg":"' + secretOfTests('a configured secret, in no form').slice(4, 20) + '"}')`
   ]
 ] as const) {
-  t.test(`a test fails where a credential stands in ${what}`, async t => {
+  t.test(`a test fails if a credential is in ${what}`, async t => {
     const { exitCode, stderr } = await watched(t.testdir(), code)
     t.equal(exitCode, 1)
     t.match(stderr, 'A credential was written')
   })
 }
 
-t.test('a test whose source holds a credential passes, also where it is compiled for the first time', async t => {
+t.test('a test whose source contains a credential passes, even when first compiled', async t => {
   const directory = t.testdir({ 'source.ts': `export const key: string = '${key.replace('k', '\\x6b')}'`, tmp: {} })
   t.match(
     await watched(directory, "await import('./source.ts')", {
@@ -145,7 +145,7 @@ t.test('a test whose source holds a credential passes, also where it is compiled
   )
 })
 
-t.test('a test that writes none passes', async t => {
+t.test('a test that writes no credential passes', async t => {
   t.match(await watched(t.testdir(), answering('no such token')), { exitCode: 0, stderr: '' })
 })
 

@@ -74,7 +74,7 @@ for (const [what, assertion] of [
   ],
   ['garbage', async () => ({ ...(await assertionOf(chatgpt)), client_assertion: 'garbage' })]
 ] as const) {
-  t.test(`a client that has to prove itself is refused with ${what}`, async t => {
+  t.test(`private_key_jwt refuses a client with ${what}`, async t => {
     const { app, fields } = await chatgptApp(t)
     const refused = await token(app, { ...fields, ...(await assertion()) })
     t.match(refused, { status: 401, body: { error: 'invalid_client' } })
@@ -85,7 +85,7 @@ for (const [what, assertion] of [
   })
 }
 
-t.test('an assertion is good once', async t => {
+t.test('a client assertion is accepted once', async t => {
   const { app, fields } = await chatgptApp(t)
   const proof = await assertionOf(chatgpt, { jti: 'the same' })
   const first = await token(app, { ...fields, ...proof })
@@ -101,7 +101,7 @@ t.test('an assertion is good once', async t => {
   )
 })
 
-t.test('while the keys of a client are away it is told to come back, and nothing is lost', async t => {
+t.test('unavailable client keys give 503 and lose nothing', async t => {
   const { app, documents, fields } = await chatgptApp(t)
   documents.answer(jwksUri, (_request, response) => { response.writeHead(503).end() })
   const refused = await token(app, { ...fields, ...await assertionOf(chatgpt) })
@@ -111,7 +111,7 @@ t.test('while the keys of a client are away it is told to come back, and nothing
   t.equal((await token(app, { ...fields, ...await assertionOf(chatgpt) })).status, 200)
 })
 
-t.test('a client that proves itself keeps its refresh token', async t => {
+t.test('a client with private_key_jwt keeps its refresh token', async t => {
   const { app, fields } = await chatgptApp(t)
   const first = await token(app, { ...fields, ...await assertionOf(chatgpt) })
   const again = await token(app, {
@@ -123,7 +123,7 @@ t.test('a client that proves itself keeps its refresh token', async t => {
   t.equal(again.body.refresh_token, first.body.refresh_token)
 })
 
-t.test('a document that changes its redirects leaves nobody on an open page', async t => {
+t.test('a client document with changed redirects invalidates open pages', async t => {
   const documents = await rehosted(t)
   const id = 'https://app.example.com/client.json'
   const document = { client_id: id, client_name: 'App', redirect_uris: ['https://app.example.com/callback'] }

@@ -26,7 +26,7 @@ async function build (t: Test) {
   }
 }
 
-t.test('a client that registers, is signed in, calls and is revoked is on record, each time by its name', async t => {
+t.test('the audit records registration, sign-in, calls and revocation by client', async t => {
   const { app, text, recordOf } = await build(t)
   const { clientId, accessToken, refreshToken, bearer } = await signIn(app)
   t.match(await recordOf('client-created'), {
@@ -51,7 +51,7 @@ t.test('a client that registers, is signed in, calls and is revoked is on record
   for (const secret of [accessToken, refreshToken, adaKey]) t.notMatch(text(), secret)
 })
 
-t.test('a grant that its access token revokes is on record with its caller', async t => {
+t.test('the audit records a grant revoked by its access token', async t => {
   const { app, recordOf } = await build(t)
   const { clientId, accessToken } = await signIn(app)
   const { principal, keyId, tokenId } = await recordOf('grant-created')
@@ -59,14 +59,14 @@ t.test('a grant that its access token revokes is on record with its caller', asy
   t.match(await recordOf('grant-revoked'), { principal, keyId, tokenId })
 })
 
-t.test('a grant that an admin revokes is on record with the admin', async t => {
+t.test('the audit records a grant revoked by an admin', async t => {
   const { app, recordOf } = await build(t)
   const { clientId } = await signIn(app)
   await post(app, callOf('revoke-grant', { client: clientId }), withToken('root', 'admin'))
   t.match(await recordOf('grant-revoked'), { principal: 'jwt:root', about: { grants: [String] } })
 })
 
-t.test('a code that is used again is a security event on record', async t => {
+t.test('the audit records reuse of a code as a security event', async t => {
   const { app, recordOf } = await build(t)
   const { clientId, redeem } = await approve(app)
   await token(app, redeem)
@@ -78,7 +78,7 @@ t.test('a code that is used again is a security event on record', async t => {
   t.match(await recordOf('refused'), { status: 400, outcome: 'denied', why: 'invalid-grant' })
 })
 
-t.test('a key that is refused at the sign-in is on record as any refused credential', async t => {
+t.test('the audit records a key refused at the sign-in', async t => {
   const { app, text, recordOf } = await build(t)
   const page = await open(app, authorizeUrl(await register(app), pkce().challenge))
   t.equal((await press(app, page, 'continue', { key: 'a-key-that-nobody-has' })).status, 401)
@@ -88,7 +88,7 @@ t.test('a key that is refused at the sign-in is on record as any refused credent
   t.notMatch(text(), 'a-key-that-nobody-has')
 })
 
-t.test('a client that the token endpoint does not know is on record', async t => {
+t.test('the audit records an unknown client of the token endpoint', async t => {
   const { app, recordOf } = await build(t)
   t.equal((await token(app, { grant_type: 'refresh_token', client_id: 'nobody', refresh_token: 'x' })).status, 401)
   t.match(await recordOf('refused'), { status: 401, outcome: 'denied', why: 'invalid-client' })

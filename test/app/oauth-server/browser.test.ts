@@ -116,7 +116,7 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
   const browser = await launch(t)
 
   t.test(
-    'the pages are as the documentation shows them',
+    'the pages match the screenshots in the documentation',
     { skip: shots === undefined && 'set SCREENSHOTS to take them' },
     async () => {
       await shoot(
@@ -128,7 +128,7 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
     }
   )
 
-  t.test('a key is pasted, the app approved, and the browser goes back with a code', async t => {
+  t.test('pasting a key and approving redirects with a code', async t => {
     const here = await place(t)
     const page = await openPage(await person(browser), here, { scope: 'files:read files:write admin:all' })
     t.match(await page.title(), 'Connect Claude')
@@ -143,7 +143,7 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
     t.same(here.complaints, [])
   })
 
-  t.test('Enter in the field continues, and the keyboard alone approves', async t => {
+  t.test('the sign-in works with the keyboard alone', async t => {
     const here = await place(t)
     const page = await openPage(await person(browser), here)
     // The page is loaded before `autofocus` has its effect.
@@ -159,7 +159,7 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
     t.ok(here.answers[0]?.has('code'))
   })
 
-  t.test('deny sends access_denied without a key, and after one', async t => {
+  t.test('Deny returns access_denied, before and after entering a key', async t => {
     const here = await place(t)
     const context = await person(browser)
     const first = await openPage(context, here)
@@ -174,7 +174,7 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
     t.same(here.complaints, [])
   })
 
-  t.test('a wrong key is told, and the right one goes on from there', async t => {
+  t.test('a wrong key shows an error, and the right key continues', async t => {
     const here = await place(t)
     const page = await openPage(await person(browser), here)
     await page.fill('#key', 'not a key')
@@ -188,7 +188,7 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
     t.ok(here.answers[0]?.has('code'))
   })
 
-  t.test('an expired page says so, and approves nothing', async t => {
+  t.test('an expired page shows a notice and approves nothing', async t => {
     const here = await place(t)
     const page = await openPage(await person(browser), here)
     await page.fill('#key', here.key)
@@ -200,7 +200,7 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
     t.equal(here.answers.length, 0)
   })
 
-  t.test('back after an approval approves nothing again', async t => {
+  t.test('going back after an approval approves nothing again', async t => {
     const here = await place(t)
     const page = await openPage(await person(browser), here)
     await page.fill('#key', here.key)
@@ -214,7 +214,7 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
     t.equal(here.answers.length, 1)
   })
 
-  t.test('two tabs of one browser go their own ways', async t => {
+  t.test('two tabs of one browser are independent', async t => {
     const here = await place(t)
     const context = await person(browser)
     const [one, other] = [
@@ -238,7 +238,7 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
     ['in the dark', { colorScheme: 'dark' as const }],
     ['without scripts', { javaScriptEnabled: false }]
   ] as const) {
-    t.test(`${what} it all fits and works`, async t => {
+    t.test(`${what} the pages fit and work`, async t => {
       const here = await place(t)
       const page = await openPage(await person(browser, options), here, { scope: 'files:read files:write' })
       if (!('javaScriptEnabled' in options)) {
@@ -264,7 +264,7 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
     })
   }
 
-  t.test('no other page can put it into a frame', async t => {
+  t.test('other pages cannot frame the sign-in page', async t => {
     const here = await place(t)
     const page = await (await person(browser)).newPage()
     await page.setContent(`<iframe src="${here.authorize().replaceAll('&', '&amp;')}"></iframe>`)

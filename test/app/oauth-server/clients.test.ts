@@ -96,7 +96,7 @@ for (const [kind, remember] of Object.entries(memories)) {
       return { client, transport, connected: client.connect(transport) }
     }]
   ] as const) {
-    t.test(`the SDK ${what} signs in as a ${kind} client, calls, and refreshes by itself`, async t => {
+    t.test(`the SDK ${what} signs in as a ${kind} client, calls and refreshes`, async t => {
       const { url } = await running(t)
       const memory = remember()
       const stranger = await connect(url, memory)

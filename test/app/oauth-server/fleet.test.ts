@@ -25,7 +25,7 @@ t.test('two instances with one Redis', { skip: withoutRedis }, async t => {
   const env = { REDIS_URL: url, REDIS_TIMEOUT_MS: '60000', PREAUTH_RATE_LIMIT_MAX: '100000', RATE_LIMIT_MAX: '100000' }
   const [a, b] = [await signInService(t, { env }), await signInService(t, { env })]
 
-  t.test('the pages, the code and the tokens of one are good at the other', async t => {
+  t.test('pages, codes and tokens of one instance work on the other', async t => {
     const clientId = await register(a)
     const { verifier, challenge } = pkce()
     const second = await press(b, await open(a, authorizeUrl(clientId, challenge)), 'continue', { key: adaKey })
@@ -53,13 +53,13 @@ t.test('two instances with one Redis', { skip: withoutRedis }, async t => {
     t.equal(new Set(burst.map(({ body }) => body.refresh_token)).size, 1)
   })
 
-  t.test('a code that both redeem at once is good at one of them', async t => {
+  t.test('a code redeemed on both instances at once works once', async t => {
     const { redeem } = await approve(a)
     const all = await Promise.all([a, b, a, b].map(async app => await token(app, redeem)))
     t.equal(all.filter(({ status }) => status === 200).length, 1)
   })
 
-  t.test('a page that is approved at both at once gives one code', async t => {
+  t.test('a page approved on both instances at once gives one code', async t => {
     const second = await press(
       b,
       await open(a, authorizeUrl(await register(a), pkce().challenge)),
@@ -70,7 +70,7 @@ t.test('two instances with one Redis', { skip: withoutRedis }, async t => {
     t.same(both.map(({ status }) => status).sort(), [303, 400])
   })
 
-  t.test('grants revoke ends a grant at both', async t => {
+  t.test('grants revoke ends a grant on both instances', async t => {
     const { redeem } = await approve(a)
     const { body } = await token(a, redeem)
     const bearer = { authorization: `Bearer ${body.access_token}` }

@@ -7,7 +7,7 @@ import { callOf, post } from '../../support/service.js'
 
 const { challenge } = pkce()
 
-t.test('of many who redeem a code at once exactly one gets a token', async t => {
+t.test('only one of many concurrent redemptions of a code succeeds', async t => {
   const app = await signInService(t)
   const { redeem } = await approve(app)
   const all = await Promise.all(Array.from({ length: 10 }, async () => await token(app, redeem)))
@@ -35,7 +35,7 @@ for (const [what, change, error] of [
   ['a password', { grant_type: 'password' }, 'unsupported_grant_type'],
   ['no grant type', { grant_type: undefined }, 'invalid_request']
 ] as const) {
-  t.test(`a code is not redeemed with ${what}`, async t => {
+  t.test(`the token endpoint refuses a code with ${what}`, async t => {
     const app = await signInService(t)
     const { redeem } = await approve(app)
     const answer = await token(app, { ...redeem, ...change })
@@ -46,7 +46,7 @@ for (const [what, change, error] of [
   })
 }
 
-t.test("another client cannot redeem a client's code, nor use its refresh token", async t => {
+t.test("a client cannot use another client's code or refresh token", async t => {
   const app = await signInService(t)
   const other = await register(app, { client_name: 'Other' })
   const { redeem } = await approve(app)
@@ -62,7 +62,7 @@ t.test("another client cannot redeem a client's code, nor use its refresh token"
   )
 })
 
-t.test('without a resource the endpoint is meant', async t => {
+t.test('the default resource is the endpoint', async t => {
   const app = await signInService(t)
   const { redeem } = await approve(app, { fields: { resource: undefined } })
   const { body } = await token(app, { ...redeem, resource: undefined })
@@ -148,7 +148,7 @@ for (const [what, metadata, error] of [
   ['null', null, 'invalid_client_metadata'],
   ['half a document', '{"redirect_uris":', 'invalid_client_metadata']
 ] as const) {
-  t.test(`nobody registers with ${what}`, async t => {
+  t.test(`registration with ${what} is refused`, async t => {
     const app = await signInService(t)
     const payload = typeof metadata === 'string' ? metadata : JSON.stringify(metadata)
     const response = await app.inject({
@@ -162,7 +162,7 @@ for (const [what, metadata, error] of [
   })
 }
 
-t.test('nothing of it is there while it is off', async t => {
+t.test('OAUTH_SERVER=off serves none of the paths', async t => {
   const app = await signInService(t, { env: { OAUTH_SERVER: 'off' } })
   for (const url of [
     '/oauth/authorize',

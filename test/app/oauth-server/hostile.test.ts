@@ -60,7 +60,7 @@ for (const [what, error, fields, more] of [
   ['a malformed scope', 'invalid_scope', { scope: 'a"b' }],
   ['too many scopes', 'invalid_scope', { scope: Array.from({ length: 101 }, (_, index) => `s${index}`).join(' ') }]
 ] as const) {
-  t.test(`the client hears ${error} of ${what}`, async t => {
+  t.test(`the client gets ${error} for ${what}`, async t => {
     const app = await signInService(t)
     const page = await open(app, authorizeUrl(await register(app), challenge, fields) + (more ?? ''))
     t.equal(page.status, 302)
@@ -69,7 +69,7 @@ for (const [what, error, fields, more] of [
   })
 }
 
-t.test('every page forbids frames, caches, scripts and referrers', async t => {
+t.test('every page forbids framing, caching, scripts and referrers', async t => {
   const app = await signInService(t)
   const first = await open(app, authorizeUrl(await register(app), challenge))
   const second = await press(app, first, 'continue', { key: adaKey })
@@ -92,7 +92,7 @@ t.test('every page forbids frames, caches, scripts and referrers', async t => {
   )
 })
 
-t.test('what a client calls itself is text, and no HTML', async t => {
+t.test('client names are escaped in pages', async t => {
   const app = await signInService(t)
   const clientId = await register(app, { client_name: '<img src=x onerror=alert(1)>"\u202e' })
   const { html } = await open(app, authorizeUrl(clientId, challenge, { scope: '<script>' }))
@@ -118,7 +118,7 @@ for (const [what, change] of [
   }
 }
 
-t.test('the first page alone approves nothing, whatever button is named', async t => {
+t.test('the first page cannot approve, whatever its form sends', async t => {
   const app = await signInService(t)
   const first = await open(app, authorizeUrl(await register(app), challenge))
   t.match(await press(app, first, 'approve', { key: adaKey }), { status: 400, location: undefined })
@@ -137,7 +137,7 @@ t.test('a form from another site is refused', async t => {
   t.equal(response.statusCode, 403)
 })
 
-t.test('a page that was approved approves nothing again', async t => {
+t.test('an approved page cannot approve again', async t => {
   const app = await signInService(t)
   const first = await open(app, authorizeUrl(await register(app), challenge))
   const second = await press(app, first, 'continue', { key: adaKey })
@@ -147,7 +147,7 @@ t.test('a page that was approved approves nothing again', async t => {
   t.match(await press(app, second, 'deny'), { status: 400, location: undefined })
 })
 
-t.test('a key in the query signs nobody in, and is repeated nowhere', async t => {
+t.test('a key in the query is ignored and not repeated', async t => {
   const app = await signInService(t)
   const page = await open(app, `${authorizeUrl(await register(app), challenge)}&key=${adaKey}&api_key=${adaKey}`)
   t.equal(page.status, 200)

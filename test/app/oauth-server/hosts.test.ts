@@ -10,7 +10,7 @@ for (const { name, document, redirect, scope, asserts = false, sendsNoResource =
   const clientId = document.client_id
   const target = sendsNoResource ? undefined : resource
 
-  t.test(`${name} is signed in by its document, calls, and refreshes`, async t => {
+  t.test(`${name} signs in with its client document, calls and refreshes`, async t => {
     const documents = await rehosted(t)
     documents.answer(clientId, document)
     documents.answer(jwksUri, jwks)
@@ -49,7 +49,7 @@ for (const { name, document, redirect, scope, asserts = false, sendsNoResource =
     t.equal(new Set(burst.map(({ body }) => body.refresh_token)).size, 1)
   })
 
-  t.test(`${name} ${isBuiltIn ? 'is known all the same' : 'has to wait'} while its document is away`, async t => {
+  t.test(`${name} ${isBuiltIn ? 'is known' : 'is refused'} while its document is unavailable`, async t => {
     const documents = await rehosted(t)
     documents.answer(clientId, (_request, response) => {
       response.writeHead(503, { 'content-type': 'text/html' }).end('<!doctype html>')

@@ -58,7 +58,7 @@ async function vouching (
   }
 }
 
-t.test('an assertion of the trusted issuer gives an access token, without a refresh token', async t => {
+t.test('an assertion of a trusted issuer gives an access token, but no refresh token', async t => {
   const { app, clientId, assertion } = await vouching(t)
   const { status, body } = await token(app, {
     grant_type: grantType,
@@ -82,7 +82,7 @@ t.test('an assertion of the trusted issuer gives an access token, without a refr
   })
 })
 
-t.test('roles come by the claim of the issuer', async t => {
+t.test("an assertion's roles come from the issuer's roles claim", async t => {
   const { app, clientId, assertion } = await vouching(t)
   const { body } = await token(app, {
     grant_type: grantType,
@@ -96,7 +96,7 @@ t.test('roles come by the claim of the issuer', async t => {
   )
 })
 
-t.test('a trusted issuer without a name of its own shares no caller with another', async t => {
+t.test('callers of a trusted issuer have separate ids', async t => {
   const { app, issuer, clientId, assertion } = await vouching(t, issuer => ({ OAUTH_TRUSTED_ISSUERS: issuer }))
   const { body } = await token(app, { grant_type: grantType, client_id: clientId, assertion: await assertion() })
   t.equal(
@@ -139,7 +139,7 @@ for (const [what, change, error] of [
   })
 }
 
-t.test('other kinds of tokens, other keys, and a second use are refused', async t => {
+t.test('an assertion of another kind or key, or used twice, is refused', async t => {
   const { app, clientId, assertion } = await vouching(t)
   const send = async (text: string) => await token(app, { grant_type: grantType, client_id: clientId, assertion: text })
   t.match(await send(await assertion({}, 'at+jwt')), { status: 400, body: { error: 'invalid_grant' } })
@@ -152,7 +152,7 @@ t.test('other kinds of tokens, other keys, and a second use are refused', async 
   t.same((await Promise.all([send(once), send(once)])).map(({ status }) => status).sort(), [200, 400])
 })
 
-t.test('while the keys of the issuer are away the client is told to come back', async t => {
+t.test('unavailable keys of the issuer give 503', async t => {
   const { issuer, stop } = await fakeIssuer(t, key)
   const app = await signInService(t, { env: { OAUTH_TRUSTED_ISSUERS: issuer } })
   const clientId = await register(app)
@@ -177,7 +177,7 @@ t.test('while the keys of the issuer are away the client is told to come back', 
   t.ok(refused.headers['retry-after'])
 })
 
-t.test('an assertion is no access token', async t => {
+t.test('an assertion is not accepted as an access token', async t => {
   const { app, assertion } = await vouching(t)
   t.equal(
     (await post(app, callOf('whoami'), { authorization: `Bearer ${await assertion({ aud: resource })}` }))
@@ -186,7 +186,7 @@ t.test('an assertion is no access token', async t => {
   )
 })
 
-t.test('where nobody is trusted the grant is not supported', async t => {
+t.test('jwt-bearer is unsupported without trusted issuers', async t => {
   const { app, clientId, assertion } = await vouching(t, () => ({}))
   t.match(await token(app, { grant_type: grantType, client_id: clientId, assertion: await assertion() }), {
     status: 400,

@@ -39,7 +39,7 @@ async function withUsers (t: Test, options: Partial<McpAuthOptions> = {}): Promi
   return users
 }
 
-t.test('a key of the app signs a client in, and the app is asked about it from then on', async t => {
+t.test('a key of verifyKey signs a client in, and stillGood is then called', async t => {
   const users = await withUsers(t)
   const { bearer, clientId, refreshToken, scope } = await signIn(users.app, { key: appKey })
   t.equal(scope, 'files:read')
@@ -57,7 +57,7 @@ t.test('a key of the app signs a client in, and the app is asked about it from t
   )
 })
 
-t.test('an app that cannot tell right now costs nobody the grant', async t => {
+t.test('a failing stillGood does not end the grant', async t => {
   const users = await withUsers(t)
   const { bearer, clientId, refreshToken } = await signIn(users.app, { key: appKey })
   users.good = new Error('the database is away')
@@ -80,7 +80,7 @@ t.test('an app that cannot tell right now costs nobody the grant', async t => {
   )
 })
 
-t.test('the answer of the app counts for as long as that about a key', async t => {
+t.test('the answer of stillGood is cached for verifyKeyTtlMs', async t => {
   const users = await withUsers(t, { verifyKeyTtlMs: 60_000 })
   const { bearer } = await signIn(users.app, { key: appKey })
   users.asked.length = 0
@@ -88,7 +88,7 @@ t.test('the answer of the app counts for as long as that about a key', async t =
   t.equal(users.asked.length, 0)
 })
 
-t.test('without stillGood a key of the app signs nobody in', async t => {
+t.test('a key of verifyKey cannot sign in without stillGood', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(mcpAuth, {
@@ -106,7 +106,7 @@ t.test('without stillGood a key of the app signs nobody in', async t => {
   t.equal(page.status, 403)
 })
 
-t.test('a key that neither knows is wrong', async t => {
+t.test('a key that nobody knows is refused at the sign-in', async t => {
   const { app } = await withUsers(t)
   const page = await press(
     app,

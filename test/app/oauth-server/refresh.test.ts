@@ -23,7 +23,7 @@ async function refresh (
   })
 }
 
-t.test('a burst of the same refresh token gives all the same successor', async t => {
+t.test('concurrent uses of a refresh token return the same successor', async t => {
   const app = await signInService(t)
   const { clientId, refreshToken } = await signIn(app)
   const all = await Promise.all(Array.from({ length: 10 }, async () => await refresh(app, clientId, refreshToken)))
@@ -33,7 +33,7 @@ t.test('a burst of the same refresh token gives all the same successor', async t
 })
 
 for (const seconds of [1, 30, 59]) {
-  t.test(`the old token ${seconds} s later gives the same successor, also where that was used`, async t => {
+  t.test(`a refresh token reused after ${seconds} s returns the same successor, even a used one`, async t => {
     const clock = wallClock(t)
     const app = await signInService(t)
     const { clientId, refreshToken } = await signIn(app)
@@ -47,7 +47,7 @@ for (const seconds of [1, 30, 59]) {
 }
 
 for (const seconds of [76, 300, 599]) {
-  t.test(`the old token is good ${seconds} s later, while nobody has used its successor`, async t => {
+  t.test(`a refresh token works after ${seconds} s if its successor is unused`, async t => {
     const clock = wallClock(t)
     const app = await signInService(t)
     const { clientId, refreshToken } = await signIn(app)
@@ -64,7 +64,7 @@ for (const [what, seconds, usesSuccessor] of [
   ['ten minutes later', 601, false],
   ['a minute after its successor was used', 61, true]
 ] as const) {
-  t.test(`the old token ${what} ends the grant, and is a security event`, async t => {
+  t.test(`a refresh token reused ${what} revokes the grant as a security event`, async t => {
     const clock = wallClock(t)
     const sink = logSink()
     const app = await signInService(t, { logStream: sink })
@@ -89,7 +89,7 @@ for (const [what, seconds, usesSuccessor] of [
   })
 }
 
-t.test('a token that was never made is invalid_grant, and ends nothing', async t => {
+t.test('an unknown refresh token is invalid_grant and revokes nothing', async t => {
   const app = await signInService(t)
   const { clientId, refreshToken } = await signIn(app)
   const [head, generation = '', mac = ''] = /^(mcp_refresh_[0-9a-f]+_)(\d+)_(.*)$/.exec(refreshToken)?.slice(1) ?? []
@@ -105,7 +105,7 @@ t.test('a token that was never made is invalid_grant, and ends nothing', async t
   t.equal((await refresh(app, clientId, refreshToken)).status, 200)
 })
 
-t.test('a token for less is given, one for more is not', async t => {
+t.test('refresh can reduce scopes, but not extend them', async t => {
   const path = await keyFile(t)
   const { key } = await addKey(path, { scopes: ['files:*', 'notes:read'] })
   const app = await signInService(t, { env: { API_KEYS_FILE: path } })
@@ -121,7 +121,7 @@ t.test('a token for less is given, one for more is not', async t => {
   })
 })
 
-t.test('grants outlive a restart, and end after 30 days without a use', async t => {
+t.test('grants survive a restart and expire after 30 days without use', async t => {
   const clock = wallClock(t)
   const stateDir = `${await directory(t)}/state`
   const before = await signInService(t, { stateDir })
@@ -149,7 +149,7 @@ t.test('a grant does not outlive its key', async t => {
   t.match(await refresh(app, clientId, refreshToken), { status: 400, body: { error: 'invalid_grant' } })
 })
 
-t.test('failures are bounded by grant, and never stop what is good', async t => {
+t.test('failures are limited per grant and never block valid requests', async t => {
   const app = await signInService(t)
   const { clientId, refreshToken } = await signIn(app)
   const forged = refreshToken.replace(/.$/, last => last === 'A' ? 'B' : 'A')

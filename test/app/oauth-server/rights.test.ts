@@ -73,7 +73,7 @@ const ends: Array<[string, (path: string, id: string) => Promise<unknown>]> = [
 ]
 
 for (const [what, end] of ends) {
-  t.test(`a key that is ${what} ends the access, the refresh token and the streams of its clients`, async t => {
+  t.test(`a key that is ${what} ends the access, refresh tokens and streams of its clients`, async t => {
     const { app, path, key, id } = await withKey(t)
     const signedIn = await signIn(app, { key })
     t.equal((await post(app, callOf('whoami'), signedIn.bearer)).status, 200)
@@ -100,7 +100,7 @@ for (const [what, end] of ends) {
     )
   })
 
-  t.test(`a key that is ${what} while the page is open approves nothing`, async t => {
+  t.test(`a key that is ${what} while the page is open cannot approve`, async t => {
     const { app, path, key, id, changed } = await withKey(t)
     const first = await open(app, authorizeUrl(await register(app), pkce().challenge))
     const second = await press(app, first, 'continue', { key })
@@ -111,7 +111,7 @@ for (const [what, end] of ends) {
   })
 }
 
-t.test('a rotated key is good for its clients until its grace ends', async t => {
+t.test('a rotated key stays valid for its clients until its grace period ends', async t => {
   const { app, path, key, id, changed } = await withKey(t)
   const signedIn = await signIn(app, { key })
   await changeKeyFile(path, records => ({ ...rotateKey(records, id, 3600), result: undefined }))
@@ -119,7 +119,7 @@ t.test('a rotated key is good for its clients until its grace ends', async t => 
   t.equal((await post(app, callOf('whoami'), signedIn.bearer)).status, 200)
 })
 
-t.test('an admin who becomes a user is one at once, and so is the client', async t => {
+t.test('lowering an admin to a user applies to its clients at once', async t => {
   const { app, path, key, id } = await withKey(t, { role: 'admin' })
   const signedIn = await signIn(app, { key })
   const role = async (): Promise<string> =>
@@ -135,7 +135,7 @@ t.test('an admin who becomes a user is one at once, and so is the client', async
   t.ok((await post(app, callOf('for-admins'), signedIn.bearer)).body.error)
 })
 
-t.test('a user who becomes an admin makes none of a client that was signed in before', async t => {
+t.test('raising a user to admin does not extend existing grants', async t => {
   const { app, path, key, id, changed } = await withKey(t)
   const signedIn = await signIn(app, { key })
   await change(path, id, { role: 'admin', scopes: ['files:read', 'files:write'] })
@@ -146,7 +146,7 @@ t.test('a user who becomes an admin makes none of a client that was signed in be
   })
 })
 
-t.test('a key that loses a scope takes it from its clients', async t => {
+t.test('removing a scope from a key removes it from its clients', async t => {
   const { app, path, key, id } = await withKey(t)
   const signedIn = await signIn(app, { key })
   t.match((await post(app, callOf('for-readers'), signedIn.bearer)).body.result, { content: [{ text: 'yes' }] })
@@ -159,7 +159,7 @@ t.test('a key that loses a scope takes it from its clients', async t => {
   t.equal((await post(app, callOf('whoami'), signedIn.bearer)).status, 200)
 })
 
-t.test('what is revoked with "tokens" ends the grants of the key and of its owner', async t => {
+t.test('tokens revoke ends the grants of a key and of its owner', async t => {
   const stateDir = `${await directory(t)}/state`
   const path = await keyFile(t)
   const [one, other] = [await addKey(path, { owner: 'ada' }), await addKey(path, { owner: 'bob' })]
@@ -173,7 +173,7 @@ t.test('what is revoked with "tokens" ends the grants of the key and of its owne
   await becomes(app, bobs, 401)
 })
 
-t.test('codes that nobody redeems leave no grant', async t => {
+t.test('codes that are not redeemed leave no grant', async t => {
   const app = await signInService(t)
   await approve(app)
   t.same(await app.oauthServer.grants.list(), [])

@@ -6,7 +6,7 @@ import { authorizeUrl, open, pkce, press, register, signIn, signInService, token
 import { adaKey, callOf, post } from '../../support/service.js'
 import { forReaders, withKey } from '../../support/signed-in-with-key.js'
 
-t.test('scopes beyond the key are shown, and not granted', async t => {
+t.test('scopes beyond the key are shown and not granted', async t => {
   const { app, key } = await withKey(t)
   const clientId = await register(app)
   const { challenge } = pkce()
@@ -20,7 +20,7 @@ t.test('scopes beyond the key are shown, and not granted', async t => {
   t.equal((await signIn(app, { key, clientId, fields: { scope: 'files:read files:write' } })).scope, 'files:read')
 })
 
-t.test('a key without scopes that is asked for some gives none', async t => {
+t.test('a key without scopes grants none of the requested scopes', async t => {
   const app = await signInService(t, { tools: [forReaders] })
   const { bearer, scope } = await signIn(app, { fields: { scope: 'files:read' } })
   t.equal(scope, '')
@@ -33,7 +33,7 @@ for (const [what, options, status] of [
   ['held to networks, made with --oauth', { cidrs: ['127.0.0.0/8'], oauth: true }, 200],
   ['held to other networks, made with --oauth', { cidrs: ['192.0.2.0/24'], oauth: true }, 401]
 ] as const) {
-  t.test(`a key ${what} answers ${status} at the sign-in`, async t => {
+  t.test(`a key ${what} gets ${status} at the sign-in`, async t => {
     const { app, key } = await withKey(t, options)
     const page = await press(
       app,
@@ -45,7 +45,7 @@ for (const [what, options, status] of [
   })
 }
 
-t.test('a wrong key and one that ended get the same answer, and are charged', async t => {
+t.test('a wrong key and an expired key get the same answer and are charged', async t => {
   const { app, path, key, id, changed } = await withKey(t)
   await changeKeyFile(path, records => revokeKey(records, id))
   const clientId = await register(app)
@@ -58,7 +58,7 @@ t.test('a wrong key and one that ended get the same answer, and are charged', as
   t.ok(answers.every(({ status, headers }) => status === 401 && 'x-ratelimit-remaining' in headers))
 })
 
-t.test('the limit is the owner’s, whatever client calls', async t => {
+t.test('all clients share the rate limit of the owner', async t => {
   const app = await signInService(t, { env: { RATE_LIMIT_MAX: '4' } })
   const [one, other] = [await signIn(app), await signIn(app)]
   const statuses = []
@@ -68,13 +68,13 @@ t.test('the limit is the owner’s, whatever client calls', async t => {
   t.same(statuses, [200, 200, 200, 200, 429])
 })
 
-t.test('a client of an admin mints no tokens where a key may not', async t => {
+t.test('a client of an admin cannot mint tokens if keys cannot', async t => {
   const { app, key } = await withKey(t, { role: 'admin' })
   const { bearer } = await signIn(app, { key })
   t.ok((await post(app, callOf('generate-token', { userId: 'eve' }), bearer)).body.error)
 })
 
-t.test('a token of one endpoint is worth nothing at another with the same secret', async t => {
+t.test('a token is refused by another endpoint with the same secret', async t => {
   const one = await signInService(t)
   const other = await signInService(t, { env: { PUBLIC_URL: 'https://other.example.com' } })
   const { bearer, refreshToken, clientId } = await signIn(one)

@@ -19,7 +19,7 @@ import {
 } from '../../support/sign-in.js'
 import { bobKey, callOf, post } from '../../support/service.js'
 
-t.test('the metadata is the same at all its places, with the issuer to the letter', async t => {
+t.test('all metadata paths return the same document with the exact issuer', async t => {
   const app = await signInService(t)
   const places = [
     '/.well-known/oauth-authorization-server',
@@ -60,7 +60,7 @@ t.test('the metadata is the same at all its places, with the issuer to the lette
   })
 })
 
-t.test('a person signs a client in with a key, and the client calls in their name', async t => {
+t.test('a person signs in a client with a key, and it calls on their behalf', async t => {
   const sink = logSink()
   const app = await signInService(t, { logStream: sink })
   const clientId = await register(app)
@@ -106,7 +106,7 @@ t.test('a person signs a client in with a key, and the client calls in their nam
   t.notMatch(sink.text(), code)
 })
 
-t.test('a refresh token gives new tokens, and a revoked one ends the access token, too', async t => {
+t.test('a refresh token gives new tokens, and its revocation ends the access token', async t => {
   const app = await signInService(t)
   const { clientId, refreshToken, bearer } = await signIn(app)
   const refreshed = await token(app, { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken })
@@ -130,13 +130,13 @@ t.test('a refresh token gives new tokens, and a revoked one ends the access toke
   )
 })
 
-t.test('the same metadata is the same client', async t => {
+t.test('registering the same metadata returns the same client', async t => {
   const app = await signInService(t)
   t.equal(await register(app), await register(app))
   t.not(await register(app), await register(app, { client_name: 'Others' }))
 })
 
-t.test('denying sends access_denied, at either page', async t => {
+t.test('Deny sends access_denied on either page', async t => {
   const app = await signInService(t)
   const clientId = await register(app)
   const { challenge } = pkce()
@@ -155,7 +155,7 @@ t.test('denying sends access_denied, at either page', async t => {
   }
 })
 
-t.test('a code is good once, and its second use ends what the first gave', async t => {
+t.test('reuse of a code revokes the grant', async t => {
   const app = await signInService(t)
   const { redeem } = await approve(app)
   const first = await token(app, redeem)

@@ -25,7 +25,7 @@ function verifyOnce (records: readonly KeyRecord[], key: string): Verdict {
   return keysFromAnywhere(records).verify({ key, digest: sha256(key) }, '')
 }
 
-t.test('a key with a name alone is a user without scopes, owned by itself, without an end', async t => {
+t.test('createKey with only a name: a user without scopes or expiry', async t => {
   const { result: { record, key }, records } = createKey([], { name: 'laptop' }, now)
   const digest = sha256(key)
   t.same(records, [record])
@@ -43,7 +43,7 @@ t.test('a key with a name alone is a user without scopes, owned by itself, witho
   t.equal(shapeOf(key), 'managed')
 })
 
-t.test('a key holds what it was asked to, each scope and network once', async t => {
+t.test('createKey removes repeated scopes and networks', async t => {
   const { record } = newKey(
     {
       owner: 'ada',
@@ -65,13 +65,13 @@ t.test('a key holds what it was asked to, each scope and network once', async t 
   })
 })
 
-t.test('an owner is told apart from tokens and keys, whatever it is called', async t => {
+t.test('createKey separates owners from tokens and keys', async t => {
   t.equal(newKey({ owner: 'jwt:ada' }).record.owner, 'user:jwt:ada')
   t.equal(newKey({ owner: 'apikey:000000000000' }).record.owner, 'user:apikey:000000000000')
   t.equal(newKey({ owner: 'user:ada' }).record.owner, 'user:ada')
 })
 
-t.test('whatever is made can be read again', async t => {
+t.test('created records can be parsed', async t => {
   const first = createKey([], { name: 'ä "quoted" \\ name', owner: 'Ada Lovelace', scopes: ['*'] })
   const second = rotateKey(first.records, first.result.record.id, 60)
   const third = importKeys(second.records, ['an-old-key-of-20-chars', 'another-key-that-is-old'], { name: 'old' })
@@ -93,7 +93,7 @@ const senseless: Array<[string, KeyOptions]> = [
 ]
 
 for (const [what, options] of senseless) {
-  t.test(`${what} makes no key`, async t => {
+  t.test(`createKey refuses ${what}`, async t => {
     t.throws(() => createKey([], options), KeyChangeError)
   })
 }
@@ -104,7 +104,7 @@ for (const [what, text] of [
   ['a key that is cut off', newKey().key.slice(0, 40)],
   ['a token', 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln']
 ] as const) {
-  t.test(`${what} is no name and no owner, and is not repeated`, async t => {
+  t.test(`createKey refuses ${what} as name and owner without repeating it`, async t => {
     const attempts = [
       { name: text },
       { name: 'a', owner: text },
@@ -122,7 +122,7 @@ for (const [what, text] of [
   })
 }
 
-t.test('a key that is imported is not its own name or owner, whatever its form is', async t => {
+t.test('importKeys refuses a key as its own name or owner', async t => {
   const key = 'an-old-key-of-20-chars'
   for (const options of [{ name: `my ${key}` }, { name: 'a', owner: key }]) {
     t.throws(() => importKeys([], [key], options), {
@@ -132,7 +132,7 @@ t.test('a key that is imported is not its own name or owner, whatever its form i
   }
 })
 
-t.test('a replaced secret is good until its grace ends, and the key keeps all else', async t => {
+t.test('rotateKey keeps the old secret for its grace period', async t => {
   const made = createKey([], { name: 'ci', owner: 'ada', scopes: ['a'] }, now)
   const { result: { record, key } } = rotateKey(made.records, made.result.record.id, 3600, now + hour)
   t.same({ ...record, secrets: [] }, { ...made.result.record, secrets: [] })
@@ -143,7 +143,7 @@ t.test('a replaced secret is good until its grace ends, and the key keeps all el
   ])
 })
 
-t.test('a second rotation shortens the grace of the first, and never lengthens it', async t => {
+t.test('a second rotation can only shorten the first grace period', async t => {
   const made = createKey([], { name: 'ci' }, now)
   const { id } = made.result.record
   const ends = (graceSeconds: number): Array<string | undefined> =>
@@ -161,7 +161,7 @@ t.test('a second rotation shortens the grace of the first, and never lengthens i
   ])
 })
 
-t.test('no grace is longer than the key, and a key that has expired gets no other secret, disabled or not', async t => {
+t.test('rotateKey keeps grace within the expiry, and refuses an expired key', async t => {
   const made = createKey([], { name: 'ci', lifetimeSeconds: 3600 }, now)
   const { id, expiresAt } = made.result.record
   t.equal(rotateKey(made.records, id, 86_400, now).result.record.secrets[1]?.endsAt, expiresAt)
@@ -171,7 +171,7 @@ t.test('no grace is longer than the key, and a key that has expired gets no othe
   }
 })
 
-t.test('secrets whose grace is over leave the file with the next rotation', async t => {
+t.test('rotateKey removes secrets whose grace period is over', async t => {
   const made = createKey([], { name: 'ci' }, now)
   const { id } = made.result.record
   let { records } = made
@@ -179,7 +179,7 @@ t.test('secrets whose grace is over leave the file with the next rotation', asyn
   t.equal(records[0]?.secrets.length, 2)
 })
 
-t.test('a revoked key stays revoked since the first time, and gets no other secret', async t => {
+t.test('revokeKey keeps the first time, and the key gets no other secret', async t => {
   const made = createKey([], { name: 'ci' }, now)
   const { id } = made.result.record
   const once = revokeKey(made.records, id, now)
@@ -189,7 +189,7 @@ t.test('a revoked key stays revoked since the first time, and gets no other secr
   t.throws(() => setDisabled(twice.records, id, false), KeyChangeError)
 })
 
-t.test('a change touches no other key', async t => {
+t.test('a change affects no other key', async t => {
   const [a, b] = [newKey().record, newKey().record]
   const all = [a, b]
   for (const change of [
@@ -210,7 +210,7 @@ t.test('an unknown id is refused without being repeated', async t => {
   }
 })
 
-t.test('a key says what state it is in', async t => {
+t.test('statusOf returns the state of a key', async t => {
   const { record } = newKey({ lifetimeSeconds: 3600 }, now)
   t.equal(statusOf(record, now), 'active')
   t.equal(statusOf(record, now + hour), 'expired')
@@ -218,7 +218,7 @@ t.test('a key says what state it is in', async t => {
   t.equal(statusOf({ ...record, disabled: true, revokedAt: record.createdAt }, now + hour), 'revoked')
 })
 
-t.test('imported keys keep the id that they had in API_KEYS', async t => {
+t.test('importKeys keeps the ids of API_KEYS', async t => {
   const { result } = importKeys([], ['an-old-key-of-20-chars', 'another-key-that-is-old'], { name: 'old' }, now)
   t.same(
     result.map(({ id, owner, name }) => [id, owner, name]),
@@ -230,7 +230,7 @@ t.test('imported keys keep the id that they had in API_KEYS', async t => {
 })
 
 t.test(
-  'a key of this kind that is imported keeps the id that it had in API_KEYS, too, and not the one inside it',
+  'importKeys keeps the API_KEYS id of a managed key',
   async t => {
     const { key } = newKey()
     const id = sha256(key).slice(0, 12)
@@ -245,7 +245,7 @@ t.test(
   }
 )
 
-t.test('a secret that a key of the file had once is not imported beside it', async t => {
+t.test('importKeys refuses a former secret of an existing key', async t => {
   const { key, record } = newKey()
   const replaced = {
     ...record,
@@ -270,7 +270,7 @@ const unimportable: Array<[string, string[]]> = [
 ]
 
 for (const [what, keys] of unimportable) {
-  t.test(`${what} is not imported, and not repeated`, async t => {
+  t.test(`importKeys refuses ${what} without repeating it`, async t => {
     t.throws(() => importKeys([there.record], keys, { name: 'old' }), {
       name: 'KeyChangeError',
       message: /^(?!.*(old-key|fifteen|mcp_|change-me|put-your))/

@@ -9,7 +9,7 @@ import { KeyFileError, readKeyFile } from '../../../src/api-keys/file.js'
 import { addKey, directory, keyFile, newKey } from '../../support/keys.js'
 import { isRoot, nobody, start, unlessNobodyCan, viaTsx } from '../../support/process.js'
 
-t.test('a full disk is told, shows no key, and leaves the file as it was', async t => {
+t.test('a full disk is reported, shows no key and leaves the file unchanged', async t => {
   const path = await keyFile(t, Array.from({ length: 200 }, () => newKey().record))
   const before = await readFile(path)
   // A limit of the process stands in for the disk: that works everywhere, and fails the same write.
@@ -70,7 +70,7 @@ const broken: Array<[string, (path: string) => Promise<void>, RegExp]> = [
 ]
 
 for (const [what, breakIt, sentence] of broken) {
-  t.test(`a file replaced by ${what} is neither read nor written over`, async t => {
+  t.test(`a key file replaced by ${what} is neither read nor overwritten`, async t => {
     const path = await keyFile(t, [newKey().record])
     await breakIt(path)
     await t.rejects(readKeyFile(path), { name: 'KeyFileError', wrong: sentence })
@@ -83,7 +83,7 @@ for (const [what, text, right] of [
   ['a later version', '{"version":2,"keys":[]}', 'update this program'],
   ['nothing', '', 'restore a valid copy, or start with {"version":1,"keys":[]}']
 ] as const) {
-  t.test(`a file of ${what} is told with its own way out`, async t => {
+  t.test(`a key file of ${what} has its own advice`, async t => {
     const path = await keyFile(t)
     await writeFile(path, text)
     await t.rejects(readKeyFile(path), { name: 'KeyFileError', right })
@@ -100,7 +100,7 @@ const mayMount = mount('--bind', probe, probe)
 if (mayMount) spawnSync('umount', [probe])
 
 t.test(
-  'a file that is a mount of its own is told with the way to mount it',
+  'a mounted key file gives advice to mount its directory',
   { skip: mayMount ? false : 'no right to mount' },
   async t => {
     const path = await keyFile(t)
@@ -112,7 +112,7 @@ t.test(
   }
 )
 
-t.test('a file system for reading alone is told as one', { skip: mayMount ? false : 'no right to mount' }, async t => {
+t.test('a read-only file system is reported', { skip: mayMount ? false : 'no right to mount' }, async t => {
   const path = await keyFile(t)
   t.ok(mount('--bind', dirname(path), dirname(path)) && mount('-o', 'remount,bind,ro', dirname(path)))
   t.teardown(() => { spawnSync('umount', [dirname(path)]) })
@@ -120,7 +120,7 @@ t.test('a file system for reading alone is told as one', { skip: mayMount ? fals
 })
 
 t.test(
-  'a file of another user is told with who may change it',
+  'a key file of another user is reported with who may change it',
   { skip: isRoot ? unlessNobodyCan() : 'only root can be another user' },
   async t => {
     const path = await keyFile(t)
@@ -136,7 +136,7 @@ t.test(
   }
 )
 
-t.test('a link to a file that is still to be made is followed, and stays one', async t => {
+t.test('a link to a missing key file is followed and kept', async t => {
   const path = join(await directory(t), 'api-keys.json')
   const link = join(await directory(t), 'link.json')
   await symlink(path, link)
@@ -145,20 +145,20 @@ t.test('a link to a file that is still to be made is followed, and stays one', a
   t.equal((await readKeyFile(path)).length, 1)
 })
 
-t.test('a link to itself is told', async t => {
+t.test('a circular link is reported', async t => {
   const link = join(await directory(t), 'link.json')
   await symlink('link.json', link)
   await t.rejects(addKey(link), { name: 'KeyFileError', wrong: /ELOOP/ })
 })
 
-t.test('a file in a directory that is not there says so', async t => {
+t.test('a key file in a missing directory is reported', async t => {
   await t.rejects(addKey(join(await directory(t), 'none', 'api-keys.json')), {
     name: 'KeyFileError',
     wrong: /directory does not exist/
   })
 })
 
-t.test('a fault names the file and the way out in one sentence', async t => {
+t.test('an error names the file and the fix in one sentence', async t => {
   const path = join(await directory(t), 'api-keys.json')
   const error: unknown = await readKeyFile(path).catch((error: unknown) => error)
   if (!(error instanceof KeyFileError)) return t.fail('no fault')

@@ -39,7 +39,7 @@ async function idsAsNobody (t: Test, path: string): Promise<string[]> {
   return run.stdout().split('\n')
 }
 
-t.test('a new file is for its owner alone, and nothing else is left beside it', async t => {
+t.test('a new key file is private, with no other files left', async t => {
   const path = join(await directory(t), 'api-keys.json')
   const { record } = await addKey(path)
   t.same(await readKeyFile(path), [record])
@@ -47,7 +47,7 @@ t.test('a new file is for its owner alone, and nothing else is left beside it', 
   t.same(await readdir(dirname(path)), ['api-keys.json'])
 })
 
-t.test('a file that was open to all is not any more after a change', async t => {
+t.test('a change makes a world-readable key file private', async t => {
   for (const [before, after] of [[0o666, 0o640], [0o604, 0o600], [0o622, 0o600]] as const) {
     const path = await keyFile(t)
     await chmod(path, before)
@@ -56,7 +56,7 @@ t.test('a file that was open to all is not any more after a change', async t => 
   }
 })
 
-t.test('a file that the server reads by its group stays readable by it, and is for nobody else', async t => {
+t.test('a group-readable key file stays readable for its group only', async t => {
   const path = await keyFile(t)
   // Another group than a new file would get, where this user may give one.
   const group = isRoot ? 65_534 : process.getgid?.() ?? 0
@@ -72,7 +72,7 @@ t.test('a file that the server reads by its group stays readable by it, and is f
 })
 
 t.test(
-  'changeKeyFile by root writes nothing in a directory of another user',
+  "changeKeyFile by root writes nothing in another user's directory",
   { skip: isRoot ? false : 'only root can give directories away' },
   async t => {
     const path = join(await directory(t), 'api-keys.json')
@@ -82,7 +82,7 @@ t.test(
   }
 )
 
-t.test('a change of nothing that is there makes no file', async t => {
+t.test('a change of a missing file creates no file', async t => {
   const path = join(await directory(t), 'api-keys.json')
   await t.rejects(
     changeKeyFile(path, records => revokeKey(records, 'k00000000000')),
@@ -91,7 +91,7 @@ t.test('a change of nothing that is there makes no file', async t => {
   t.same(await readdir(dirname(path)), [])
 })
 
-t.test('a change that makes no sense leaves the file as it was, and lets go of it', async t => {
+t.test('an invalid change leaves the file unchanged and unlocked', async t => {
   const path = await keyFile(t, [newKey().record])
   const before = await readFile(path, 'utf8')
   await t.rejects(changeKeyFile(path, records => revokeKey(records, 'k00000000000')), { name: 'KeyChangeError' })
@@ -99,7 +99,7 @@ t.test('a change that makes no sense leaves the file as it was, and lets go of i
   t.same(await readdir(dirname(path)), ['api-keys.json'])
 })
 
-t.test('a link is followed, and stays one', async t => {
+t.test('a link is followed and kept', async t => {
   const path = await keyFile(t)
   const link = join(await directory(t), 'link.json')
   await symlink(path, link)
@@ -109,7 +109,7 @@ t.test('a link is followed, and stays one', async t => {
   t.same(await readdir(dirname(link)), ['link.json'])
 })
 
-t.test('what a killed writer left behind is cleared away, and nothing else', async t => {
+t.test('temporary files of a killed writer are removed', async t => {
   const path = await keyFile(t)
   for (const name of [
     'api-keys.json.123-0a1b2c3d.draft',
@@ -120,7 +120,7 @@ t.test('what a killed writer left behind is cleared away, and nothing else', asy
   t.same((await readdir(dirname(path))).sort(), ['api-keys.json', 'api-keys.json.bak', 'other.json.123-0a1b2c3d.draft'])
 })
 
-t.test('somebody who edits the file without asking for the lock loses nothing', async t => {
+t.test('an edit without the lock is not lost', async t => {
   const path = await keyFile(t)
   const edited = newKey().record
   let runs = 0
@@ -136,13 +136,13 @@ t.test('somebody who edits the file without asking for the lock loses nothing', 
   t.same((await readKeyFile(path)).map(({ name }) => name), [edited.name, 'ours'])
 })
 
-t.test('changes at once in one process wait for each other', async t => {
+t.test('concurrent changes in one process are serialized', async t => {
   const path = await keyFile(t)
   const made = await Promise.all(Array.from({ length: 10 }, async () => await addKey(path)))
   t.same((await idsIn(path)).sort(), made.map(({ record }) => record.id).sort())
 })
 
-t.test('changes at once in several processes wait for each other, and each is told that it is done', async t => {
+t.test('concurrent changes in several processes are serialized and acknowledged', async t => {
   const path = join(await directory(t), 'api-keys.json')
   const writers = [startWriter(t, path, 20), startWriter(t, path, 20), startWriter(t, path, 20)]
   for (const { code } of await Promise.all(writers.map(({ ended }) => ended))) t.equal(code, 0)
@@ -152,7 +152,7 @@ t.test('changes at once in several processes wait for each other, and each is to
   t.same(await readdir(dirname(path)), ['api-keys.json'])
 })
 
-t.test('a writer that is killed in the middle of 200 writes loses nothing that it acknowledged', async t => {
+t.test('a writer killed during 200 writes loses no acknowledged one', async t => {
   await Promise.all([1, 20, 60, 120].map(async (after, index) => {
     const path = await keyFile(t, [newKey().record])
     const before = await idsIn(path)

@@ -36,7 +36,7 @@ async function openStore (
   return { store, lines, isGood }
 }
 
-t.test('a key that is created is good, one that is revoked is not, without a restart', async t => {
+t.test('KeyStore applies created and revoked keys without a restart', async t => {
   const path = await keyFile(t)
   const { isGood } = await openStore(t, path)
   const { key, record } = await addKey(path)
@@ -45,7 +45,7 @@ t.test('a key that is created is good, one that is revoked is not, without a res
   await until(() => !isGood(key))
 })
 
-t.test('who asks to be told is told of each change, until they have heard enough', async t => {
+t.test('listeners are called for each change until they unsubscribe', async t => {
   const path = await keyFile(t)
   const { store } = await openStore(t, path)
   let told = 0
@@ -58,7 +58,7 @@ t.test('who asks to be told is told of each change, until they have heard enough
   t.equal(told, 1)
 })
 
-t.test('who asks to be told is told when a key ends by itself', async t => {
+t.test('listeners are called when a key expires', async t => {
   const { record, key } = newKey()
   const { result } = rotateKey([record], record.id, 3600)
   const { store } = await openStore(t, await keyFile(t, [result.record]))
@@ -71,7 +71,7 @@ t.test('who asks to be told is told when a key ends by itself', async t => {
   await until(() => isOver)
 })
 
-t.test('edits of the same length, one right after the other, are all seen', async t => {
+t.test('consecutive edits of the same length are detected', async t => {
   const keys = Array.from({ length: 30 }, () => newKey({ name: 'same' }))
   const path = await keyFile(t)
   const { isGood } = await openStore(t, path)
@@ -83,7 +83,7 @@ t.test('edits of the same length, one right after the other, are all seen', asyn
   t.notOk(isGood(keys[0]?.key ?? ''))
 })
 
-t.test('an edit that hides its time is seen by its size or its inode', async t => {
+t.test('an edit with the same time is detected by size or inode', async t => {
   const path = await keyFile(t)
   const old = new Date(Date.now() - 3_600_000)
   await utimes(path, old, old)
@@ -104,7 +104,7 @@ const faults: Array<[string, (path: string) => Promise<void>]> = [
 
 for (const [what, breakIt] of faults) {
   t.test(
-    `${what} in its place leaves the keys as they were, and is told once in the log and for as long as it lasts`,
+    `a key file replaced by ${what} keeps the keys and is reported once`,
     async t => {
       const { record, key } = newKey()
       const path = await keyFile(t, [record])
@@ -127,7 +127,7 @@ for (const [what, breakIt] of faults) {
   )
 }
 
-t.test('the same contents put back after a fault are no fault any more', async t => {
+t.test('restoring the same content clears the problem', async t => {
   const { record, key } = newKey()
   const path = await keyFile(t, [record])
   const { store, isGood } = await openStore(t, path)
@@ -143,7 +143,7 @@ t.test('the same contents put back after a fault are no fault any more', async t
   t.ok(isGood(key))
 })
 
-t.test('a store does not open without a sound file', async t => {
+t.test('KeyStore.open refuses an invalid file', async t => {
   const path = `${await directory(t)}/api-keys.json`
   await t.rejects(openStore(t, path), { name: 'KeyFileError', wrong: 'does not exist' })
   await writeFile(path, 'garbage')
@@ -158,7 +158,7 @@ const modes: Array<[string, number, RegExp | undefined]> = [
 ]
 
 for (const [what, mode, warning] of modes) {
-  t.test(`a file that ${what} is ${warning === undefined ? 'not ' : ''}warned about at the start`, async t => {
+  t.test(`a key file that ${what} is ${warning === undefined ? 'not ' : ''}warned about at the start`, async t => {
     const path = await keyFile(t)
     await chmod(path, mode)
     const { lines } = await openStore(t, path)
@@ -170,7 +170,7 @@ for (const [what, mode, warning] of modes) {
   })
 }
 
-t.test('a file that opens to others while it is followed is warned about, once', async t => {
+t.test('a key file that becomes writable by others is warned about once', async t => {
   const path = await keyFile(t)
   const { lines, isGood } = await openStore(t, path)
   const warnings = (): Line[] => lines.filter(({ level }) => level === 'warn')
@@ -183,7 +183,7 @@ t.test('a file that opens to others while it is followed is warned about, once',
   t.equal(warnings().length, 1)
 })
 
-t.test('a file of another user who is not root is warned about, where that can be', async t => {
+t.test('a key file of another user is warned about', async t => {
   const path = await keyFile(t)
   const isRoot = process.getuid?.() === 0
   // Nobody else can give a file away: there it stays ours.
@@ -192,7 +192,7 @@ t.test('a file of another user who is not root is warned about, where that can b
   t.match(lines.filter(({ level }) => level === 'warn').map(({ message }) => message), isRoot ? [/another user/] : [])
 })
 
-t.test('the last use is on disk after the end, and not in the key file', async t => {
+t.test('the last use is written at close, not to the key file', async t => {
   const { record, key } = newKey()
   const path = await keyFile(t, [record, newKey().record])
   const before = await readFile(path, 'utf8')
@@ -206,7 +206,7 @@ t.test('the last use is on disk after the end, and not in the key file', async t
   t.equal(await readFile(path, 'utf8'), before)
 })
 
-t.test('uses within ten minutes are one, over a restart, too', async t => {
+t.test('uses within ten minutes count as one, even over a restart', async t => {
   const { record, key } = newKey()
   const path = await keyFile(t, [record])
   let now = Date.now()
@@ -225,7 +225,7 @@ t.test('uses within ten minutes are one, over a restart, too', async t => {
   t.equal(await lastUse(), now)
 })
 
-t.test('a use that was noted under a clock that was ahead does not stay the last one', async t => {
+t.test('a last use in the future is replaced', async t => {
   const [before, after] = [newKey(), newKey()]
   const path = await keyFile(t, [before.record, after.record])
   const right = Date.now()
@@ -245,7 +245,7 @@ t.test('a use that was noted under a clock that was ahead does not stay the last
   t.same([...await readUsage(usagePath(path)) ?? []], [[before.record.id, right]], 'and in the next one')
 })
 
-t.test('two servers note the uses of each other beside their own', async t => {
+t.test('two servers merge their last uses', async t => {
   const [a, b] = [newKey(), newKey()]
   const path = await keyFile(t, [a.record, b.record])
   const [one, two] = [await openStore(t, path), await openStore(t, path)]
@@ -255,7 +255,7 @@ t.test('two servers note the uses of each other beside their own', async t => {
   t.same([...(await readUsage(usagePath(path)))?.keys() ?? []].sort(), [a.record.id, b.record.id].sort())
 })
 
-t.test('a record of uses that cannot be read or written is a warning and no more', async t => {
+t.test('an unusable last-use file is only a warning', async t => {
   const { record, key } = newKey()
   const path = await keyFile(t, [record])
   // A directory in its place can be neither.
@@ -266,7 +266,7 @@ t.test('a record of uses that cannot be read or written is a warning and no more
   t.match(lines.filter(({ level }) => level === 'warn'), [{ message: /last use/ }])
 })
 
-t.test('ten thousand keys are read within a second, and the last is as good as the first', async t => {
+t.test('ten thousand keys load within a second and all work', async t => {
   const keys = Array.from({ length: 10_000 }, (_, index) =>
     newKey({
       name: `key ${index}`,

@@ -3,7 +3,7 @@ import t from 'tap'
 import { sha256 } from '../../../src/lib/sha256.js'
 import { keyIdOf, mintKey, shapeOf } from '../../../src/api-keys/format.js'
 
-t.test('a key holds its id, a secret of 190 bits and a checksum, and is known by the digest of it all', async t => {
+t.test('mintKey returns id, 190-bit secret, checksum and digest', async t => {
   const { id, key, digest } = mintKey()
   t.match(key, /^mcp_[g-z][0-9a-z]{11}_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}$/)
   t.equal(keyIdOf(key), id)
@@ -17,7 +17,7 @@ t.test('no two keys share an id or a secret', async t => {
   t.equal(new Set(keys.map(({ key }) => key.split('_')[2])).size, 1000)
 })
 
-t.test('a key for an id that is there keeps it and gets another secret', async t => {
+t.test('mintKey with an id keeps it and changes the secret', async t => {
   const first = mintKey()
   const second = mintKey(first.id)
   t.equal(second.id, first.id)
@@ -34,7 +34,7 @@ function crc32 (text: string): number {
   return ~crc >>> 0
 }
 
-t.test('the checksum is a CRC-32 that others can calculate', async t => {
+t.test('the checksum is a standard CRC-32', async t => {
   t.equal(crc32('123456789'), 0xcbf43926)
   const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
   for (let i = 0; i < 100; i++) {

@@ -5,7 +5,7 @@ import { createKeyVerifier } from '../../../src/api-keys/listed-keys.js'
 
 const digest = (key: string): string => createHash('sha256').update(key).digest('hex')
 
-t.test('a listed key proves a user named after its digest', async (t) => {
+t.test("a listed key's principal is named after its digest", async (t) => {
   const verify = createKeyVerifier(['first-key', 'second-key'])
   const keyId = digest('second-key').slice(0, 12)
   t.same(verify(digest('second-key')), {
@@ -13,14 +13,14 @@ t.test('a listed key proves a user named after its digest', async (t) => {
   })
 })
 
-t.test('each key proves somebody else', async (t) => {
+t.test('each key has its own principal', async (t) => {
   const keys = Array.from({ length: 50 }, (_, i) => `key-${i}`)
   const verify = createKeyVerifier(keys)
   const verdicts = keys.map((key) => verify(digest(key)))
   t.equal(new Set(verdicts.map((verdict) => 'principal' in verdict && verdict.principal.id)).size, 50)
 })
 
-t.test('a principal cannot be changed by who holds it', async (t) => {
+t.test('the principal is frozen', async (t) => {
   const verdict = createKeyVerifier(['first-key'])(digest('first-key'))
   if (!('principal' in verdict)) return t.fail('the key is not good')
   t.throws(() => Object.assign(verdict.principal, { role: 'admin' }), TypeError)
@@ -37,7 +37,7 @@ for (const key of [
   'first-key, first-key',
   digest('first-key')
 ]) {
-  t.test(`the key ${JSON.stringify(key)} is not a listed one`, async t => {
+  t.test(`the key ${JSON.stringify(key)} is not listed`, async t => {
     const verdict = createKeyVerifier(['first-key', 'second-key'])(digest(key))
     t.same(Object.keys(verdict), ['reason'])
   })
@@ -54,7 +54,7 @@ const unusable: Array<[string, string[]]> = [
 ]
 
 for (const [what, keys] of unusable) {
-  t.test(`${what} stops the boot, and is not repeated`, async (t) => {
+  t.test(`${what} stops the start and is not repeated`, async (t) => {
     t.throws(() => createKeyVerifier(keys), /^(?!.*good)/)
   })
 }

@@ -11,14 +11,14 @@ const good = newKey({
   rateLimitMax: 5
 }).record
 
-t.test('what is written is read as it was', async t => {
+t.test('formatKeyFile and parseKeyFile are inverse', async t => {
   const records = [good, newKey().record]
   t.match(parseKeyFile(formatKeyFile(records)), { records })
   t.match(parseKeyFile(formatKeyFile([])), { records: [] })
   t.equal(formatKeyFile([]), '{\n  "version": 1,\n  "keys": [\n  ]\n}\n')
 })
 
-t.test('a record whose line is as before is the one of before, and any other is judged', async t => {
+t.test('an unchanged line keeps its record, and other lines are validated', async t => {
   const [one, two] = [newKey().record, newKey().record]
   const before = parseKeyFile(formatKeyFile([one, two]))
   if ('wrong' in before) return t.fail(before.wrong)
@@ -35,7 +35,7 @@ t.test('a record whose line is as before is the one of before, and any other is 
   })
 })
 
-t.test('a file in another layout is read all the same', async t => {
+t.test('a file in another layout is parsed', async t => {
   const records = [good, newKey().record]
   for (const text of [
     JSON.stringify({ version: 1, keys: records }),
@@ -47,7 +47,7 @@ t.test('a file in another layout is read all the same', async t => {
   }
 })
 
-t.test('a key stands on one line', async t => {
+t.test('formatKeyFile writes one key per line', async t => {
   t.equal(formatKeyFile([good, newKey().record]).trim().split('\n').length, 7)
 })
 
@@ -120,7 +120,7 @@ const faults: Array<[string, string, RegExp]> = [
 ]
 
 for (const [what, text, sentence] of faults) {
-  t.test(`a file with ${what} is refused with its reason, and nothing of it is repeated`, async t => {
+  t.test(`a file with ${what} is refused with its reason and not quoted`, async t => {
     const parsed = parseKeyFile(text)
     if (!('wrong' in parsed)) return t.fail('it was taken')
     t.match(parsed.wrong, sentence)

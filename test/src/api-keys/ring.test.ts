@@ -31,7 +31,7 @@ function ringWith (
   return { ring: new ManagedKeys([changed]), key, record: changed }
 }
 
-t.test('a key proves its owner, with the role and the scopes of the file', async t => {
+t.test('a key proves its owner with role and scopes', async t => {
   const { ring, key, record } = ringWith({ owner: 'ada', role: 'admin', scopes: ['files:*'], lifetimeSeconds: 60 })
   t.same(verify(ring, key), {
     principal: {
@@ -47,12 +47,12 @@ t.test('a key proves its owner, with the role and the scopes of the file', async
   })
 })
 
-t.test('a key without an owner proves itself, and one with a limit of its own says so', async t => {
+t.test('a key without an owner is its own principal, with its own limit', async t => {
   const { ring, key, record } = ringWith({ rateLimitMax: 5 })
   t.match(verify(ring, key), { principal: { id: `apikey:${record.id}`, role: 'user', scopes: [] }, rateLimitMax: 5 })
 })
 
-t.test('a principal cannot be changed by who holds it', async t => {
+t.test('the principal is frozen', async t => {
   const { ring, key } = ringWith({ scopes: ['a'] })
   const principal = principalOf(verify(ring, key))
   t.throws(() => Object.assign(principal, { role: 'admin' }), TypeError)
@@ -75,7 +75,7 @@ const refused: Array<[string, Partial<KeyOptions>, (record: KeyRecord) => KeyRec
 ]
 
 for (const [what, options, change, reason] of refused) {
-  t.test(`a key that is ${what} is refused, and the log can tell why`, async t => {
+  t.test(`a key that is ${what} is refused with its reason for the log`, async t => {
     const { ring, key } = ringWith(options, change)
     const verdict = verify(ring, key)
     t.notOk(isVerified(verdict))
@@ -83,7 +83,7 @@ for (const [what, options, change, reason] of refused) {
   })
 }
 
-t.test('every other text is refused', async t => {
+t.test('other texts are refused', async t => {
   const { ring, key } = ringWith()
   const other = newKey().key
   for (const text of [
@@ -101,13 +101,13 @@ t.test('every other text is refused', async t => {
   t.ok(isVerified(verify(ring, key)))
 })
 
-t.test('a key with another key\'s id is refused', async t => {
+t.test("a key with another key's id is refused", async t => {
   const { ring, record } = ringWith()
   const { result: { key } } = rotateKey([record], record.id, 0)
   t.notOk(isVerified(verify(ring, key)))
 })
 
-t.test('both secrets are good during the grace, and only the new one after it', async t => {
+t.test('both secrets are valid during the grace period, then only the new one', async t => {
   const { record, key: old } = newKey()
   const { result } = rotateKey([record], record.id, 60)
   const ring = new ManagedKeys([result.record])
@@ -119,7 +119,7 @@ t.test('both secrets are good during the grace, and only the new one after it', 
   t.ok(isVerified(verify(ring, result.key)))
 })
 
-t.test('a key ends on the millisecond', async t => {
+t.test('a key expires on the millisecond', async t => {
   const { ring, key, record } = ringWith({ lifetimeSeconds: 60 })
   const end = Date.parse(record.expiresAt ?? '')
   let now = end - 1
@@ -129,7 +129,7 @@ t.test('a key ends on the millisecond', async t => {
   t.notOk(isVerified(verify(ring, key)))
 })
 
-t.test('other records take the place of all that were there', async t => {
+t.test('replacing the records removes all previous keys', async t => {
   const { ring, key } = ringWith()
   const next = newKey()
   ring.replace([next.record])
@@ -137,7 +137,7 @@ t.test('other records take the place of all that were there', async t => {
   t.ok(isVerified(verify(ring, next.key)))
 })
 
-t.test('a record that stays keeps its principal, and what it proved stays good', async t => {
+t.test('an unchanged record keeps its principal valid', async t => {
   const { ring, key, record } = ringWith()
   const principal = principalOf(verify(ring, key))
   ring.replace([newKey().record, record])
@@ -148,7 +148,7 @@ t.test('a record that stays keeps its principal, and what it proved stays good',
   t.ok(ring.stillGood(principal))
 })
 
-t.test('what a key proved is still good until something about it is other', async t => {
+t.test('stillGood is true until the key changes', async t => {
   const { record, key } = newKey({ owner: 'ada', scopes: ['a', 'b'] })
   const changes: Array<[string, KeyRecord[], boolean]> = [
     ['nothing', [record], true],
@@ -173,7 +173,7 @@ t.test('what a key proved is still good until something about it is other', asyn
   }
 })
 
-t.test('without an address no network is asked for, and a principal of elsewhere is left alone', async t => {
+t.test('stillGood without an address ignores networks and other principals', async t => {
   const { ring, key } = ringWith({ cidrs: ['192.0.2.0/24'] })
   const principal = principalOf(verify(ring, key))
   t.ok(ring.stillGood(principal))
@@ -186,7 +186,7 @@ t.test('without an address no network is asked for, and a principal of elsewhere
   }
 })
 
-t.test('a copy of a principal falls with its key, its secret and its rights', async t => {
+t.test('a copy of a principal ends with its key, secret and rights', async t => {
   const now = Date.now()
   const { record, key } = newKey({ owner: 'ada', scopes: ['a'] }, now - minute)
   const ring = new ManagedKeys([record])
@@ -209,7 +209,7 @@ t.test('a copy of a principal falls with its key, its secret and its rights', as
   }
 })
 
-t.test('a copy of what a listed key proved falls with the secret that was listed', async t => {
+t.test("a copy of a listed key's principal ends with the listed secret", async t => {
   const key = 'an-old-key-of-20-chars'
   const { result: [record] } = importKeys([], [key], { name: 'old' }, Date.now() - minute)
   if (record === undefined) return t.fail('nothing was imported')
@@ -230,20 +230,20 @@ t.test('a copy of what a listed key proved falls with the secret that was listed
   }
 })
 
-t.test('a key that is refused is named for the log, and an unknown one is not', async t => {
+t.test('a refused key is named for the log, an unknown one is not', async t => {
   const { ring, key, record } = ringWith({ owner: 'ada' }, record => revokeKey([record], record.id).result)
   t.match(verify(ring, key), { about: { subject: 'user:ada', keyId: record.id } })
   t.notOk('about' in verify(ring, newKey().key))
 })
 
-t.test('a principal that a key of the ring proved has the id of that key, and one of elsewhere has none', async t => {
+t.test('keyIdOf returns the id for principals of the ring only', async t => {
   const { ring, key, record } = ringWith()
   const principal = principalOf(verify(ring, key))
   t.equal(ring.keyIdOf(principal), record.id)
   t.equal(ring.keyIdOf({ ...principal }), undefined)
 })
 
-t.test('the next end is that of the first key or secret to end', async t => {
+t.test('nextEnd is the first expiry of a key or secret', async t => {
   const now = Date.now()
   const soon = newKey({ lifetimeSeconds: 300 }, now).record
   const rotated = newKey({}, now).record
@@ -255,7 +255,7 @@ t.test('the next end is that of the first key or secret to end', async t => {
   t.equal(ring.nextEnd(), Infinity)
 })
 
-t.test('of a key that is in the list and in the ring the ring has the last word', async t => {
+t.test('the ring decides about a key that is also listed', async t => {
   const key = 'an-old-key-of-20-chars'
   const { result: [record] } = importKeys([], [key], { name: 'old', owner: 'ada' })
   if (record === undefined) return t.fail('nothing was imported')
@@ -265,7 +265,7 @@ t.test('of a key that is in the list and in the ring the ring has the last word'
   t.match(revoked?.({ digest: sha256(key), key, address: here }), { reason: /revoked/ })
 })
 
-t.test('what a key of the list proved is good until the ring takes the key over and says otherwise', async t => {
+t.test("a listed key's principal stays valid until the ring says otherwise", async t => {
   const key = 'an-old-key-of-20-chars'
   const { result: [record] } = importKeys([], [key], { name: 'old' })
   if (record === undefined) return t.fail('nothing was imported')
@@ -286,13 +286,13 @@ t.test('what a key of the list proved is good until the ring takes the key over 
   }
 })
 
-t.test('a key of the list is good beside a ring, also where it looks like a mistyped one', async t => {
+t.test('a listed key works with a ring, even if it looks mistyped', async t => {
   for (const key of ['a-key-in-the-list', 'mcp_abcdefghijkl_of-another-kind']) {
     const judge = createKeyJudge([key], new ManagedKeys([newKey().record]))
     t.match(judge?.({ digest: sha256(key), key, address: here }), { principal: { method: 'api-key', role: 'user' } })
   }
 })
 
-t.test('without a list and a ring no key is judged', async t => {
+t.test('without list and ring there is no judge', async t => {
   t.equal(createKeyJudge([], undefined), undefined)
 })

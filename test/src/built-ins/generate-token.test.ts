@@ -33,7 +33,7 @@ function claimsOf (token: unknown): Record<string, unknown> {
   return JSON.parse(Buffer.from(String(token).split('.')[1] ?? '', 'base64url').toString())
 }
 
-t.test('a token is for the user, the role and the time that were asked for', async t => {
+t.test('generate-token uses the given user, role and lifetime', async t => {
   const { structuredContent } = (await mint({ userId: 'ada', role: 'admin', expiresIn: '1h' })) as {
     structuredContent: Record<string, string>
   }
@@ -43,7 +43,7 @@ t.test('a token is for the user, the role and the time that were asked for', asy
   t.equal(structuredContent.expiresAt, new Date(Number(claims.exp) * 1000).toISOString())
 })
 
-t.test('without more said it is for a user and a day', async t => {
+t.test('generate-token defaults to the role user and one day', async t => {
   const { structuredContent } = await mint({ userId: 'ada' }) as { structuredContent: Record<string, string> }
   const claims = claimsOf(structuredContent.token)
   t.equal(claims.role, 'user')
@@ -130,7 +130,7 @@ for (const expiresIn of [
   )
 }
 
-t.test('the longest lifetime is a setting, exact to the second', async t => {
+t.test('the longest lifetime is exact to the second', async t => {
   t.notOk((await mint({ userId: 'ada', expiresIn: '3600' }, { maxTtlSeconds: 3600 })).isError)
   t.match(await mint({ userId: 'ada', expiresIn: '3601' }, { maxTtlSeconds: 3600 }), { isError: true })
 })
@@ -141,7 +141,7 @@ for (const role of ['root', 'Admin', 'ADMIN', ' admin', '', null, true, ['admin'
   })
 }
 
-t.test('fields that it does not have change nothing of the token', async t => {
+t.test('unknown fields do not change the token', async t => {
   const result = (await mint({ userId: 'ada', sub: 'root', exp: 9e9, scope: '*', jti: 'mine' })) as {
     structuredContent: Record<string, string>
   }
@@ -151,12 +151,12 @@ t.test('fields that it does not have change nothing of the token', async t => {
   t.not(claims.jti, 'mine')
 })
 
-t.test('to who is no admin the tool is unknown', async t => {
+t.test('generate-token is unknown to callers who are not admins', async t => {
   await t.rejects(mint({ userId: 'eve', role: 'admin' }, { caller: callerOf() }), { code: 'MCP_ERR_UNKNOWN_TOOL' })
 })
 
 for (const [what, headers] of [['a key', withKey], ['a token of a user', withToken('eve')]] as const) {
-  t.test(`in the app ${what} neither sees nor calls it, and can't tell it from none`, async t => {
+  t.test(`in the app ${what} neither sees nor calls generate-token`, async t => {
     const app = await service(t)
     t.notMatch((await post(app, rpc('tools/list'), headers)).text, /generate-token/)
     const hidden = await post(app, callOf('generate-token', { userId: 'eve', role: 'admin' }), headers)
@@ -169,7 +169,7 @@ for (const [what, headers] of [['a key', withKey], ['a token of a user', withTok
   })
 }
 
-t.test('in the app a token that an admin mints lets its user in, with that role and no more', async t => {
+t.test('in the app a minted token authenticates its user with its role', async t => {
   const app = await service(t)
   const { token } = (await post(app, callOf('generate-token', { userId: 'new' }), withToken('root', 'admin')))
     .body.result.structuredContent
@@ -179,7 +179,7 @@ t.test('in the app a token that an admin mints lets its user in, with that role 
   t.match(structuredContent, { id: 'jwt:new', role: 'user', tools: ['whoami'] })
 })
 
-t.test('in the app the lifetime that may be asked for is TOKEN_MAX_TTL', async t => {
+t.test('in the app TOKEN_MAX_TTL limits the lifetime', async t => {
   const app = await service(t, { env: { TOKEN_MAX_TTL: '1h' } })
   const root = withToken('root', 'admin')
   t.notOk((await post(app, callOf('generate-token', { userId: 'new', expiresIn: '1h' }), root)).body.result.isError)
@@ -190,12 +190,12 @@ t.test('in the app the lifetime that may be asked for is TOKEN_MAX_TTL', async t
   )
 })
 
-t.test('without a secret to sign with there is no such tool', async t => {
+t.test('generate-token is missing without a secret', async t => {
   const app = await service(t, { env: { JWT_SECRET: '' } })
   t.notMatch((await post(app, rpc('tools/list'))).text, /generate-token/)
 })
 
-t.test('the defaults stand in the input schema, and the description says that the result is a secret', async t => {
+t.test('the input schema has defaults, and the description warns of the secret', async t => {
   const app = await service(t)
   const [tool] = (await post(app, rpc('tools/list'), withToken('root', 'admin'))).body.result.tools
   t.match(tool.inputSchema, {
@@ -209,7 +209,7 @@ t.test('the defaults stand in the input schema, and the description says that th
   t.match(tool.description, /secret/)
 })
 
-t.test('no token that was minted stands in the log', async t => {
+t.test('minted tokens are not logged', async t => {
   const sink = logSink()
   const app = await service(t, { logStream: sink, env: { LOG_LEVEL: 'trace' } })
   const { token } = (await post(app, callOf('generate-token', { userId: 'new' }), withToken('root', 'admin')))

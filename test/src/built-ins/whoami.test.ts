@@ -23,7 +23,7 @@ async function ask (caller: Caller): Promise<Record<string, unknown>> {
   return result as Record<string, unknown>
 }
 
-t.test('a caller with a key learns its id, its method, and that the key does not end', async t => {
+t.test('whoami with a key returns id and method, without an expiry', async t => {
   const { structuredContent } = await ask(
     callerOf(principalOf('', { id: 'apikey:0123456789ab', method: 'api-key', keyId: '0123456789ab' }))
   )
@@ -39,7 +39,7 @@ t.test('a caller with a key learns its id, its method, and that the key does not
   })
 })
 
-t.test('a caller with a token learns its role, its scopes and when it expires', async t => {
+t.test('whoami with a token returns role, scopes and expiry', async t => {
   const expiresAt = Date.UTC(2030, 0, 2, 3, 4, 5)
   const { structuredContent } = await ask(
     callerOf(principalOf('ada', { role: 'admin', scopes: ['files:read'], expiresAt }))
@@ -53,25 +53,25 @@ t.test('a caller with a token learns its role, its scopes and when it expires', 
   })
 })
 
-t.test('the tools are those that this caller may call, not all that it sees', async t => {
+t.test('whoami lists the tools that the caller may call', async t => {
   const user = await ask(callerOf())
   const admin = await ask(callerOf(principalOf('root', { role: 'admin' })))
   t.match(user, { structuredContent: { tools: ['for-all', 'whoami'] } })
   t.match(admin, { structuredContent: { tools: ['for-admins', 'for-all', 'listed-but-denied', 'whoami'] } })
 })
 
-t.test('what is left of the budget is told', async t => {
+t.test('whoami returns the remaining budget', async t => {
   const budget = { limit: 100, remaining: 7, resetSeconds: 12 }
   t.match(await ask(callerOf(principalOf(), { budget: async () => budget })), { structuredContent: { budget } })
 })
 
-t.test('the text says the same as the structure', async t => {
+t.test('the text of whoami matches its structured content', async t => {
   const { structuredContent, content } = await ask(callerOf())
   const [block] = content as Array<{ text: string }>
   t.same(JSON.parse(block?.text ?? ''), structuredContent)
 })
 
-t.test('it tells of the caller, whoever is asked for', async t => {
+t.test('whoami ignores arguments and describes the caller', async t => {
   const result = await during(
     callerOf(),
     async exchange =>
@@ -84,7 +84,7 @@ t.test('it tells of the caller, whoever is asked for', async t => {
   t.match(result, { structuredContent: { id: 'jwt:ada' } })
 })
 
-t.test('in the app the budget is the one of the headers, and counts down', async t => {
+t.test('in the app the budget matches the headers and counts down', async t => {
   const app = await service(t)
   for (const remaining of [99, 98]) {
     const { headers, body } = await post(app, callOf('whoami'))
@@ -97,14 +97,14 @@ t.test('in the app the budget is the one of the headers, and counts down', async
   }
 })
 
-t.test('in the app a key is known by a piece of its digest, never of itself', async t => {
+t.test('in the app a key id is part of a digest, not of the key', async t => {
   const app = await service(t)
   const { text, body } = await post(app, callOf('whoami'), withKey)
   t.match(body.result.structuredContent.id, /^apikey:[0-9a-f]{12}$/)
   for (let i = 0; i + 5 <= adaKey.length; i++) t.notOk(text.includes(adaKey.slice(i, i + 5)))
 })
 
-t.test('in the app a subject that imitates a key\'s id is another caller', async t => {
+t.test('in the app a subject like a key id is another caller', async t => {
   const app = await service(t)
   const { id } = (await post(app, callOf('whoami'), withKey)).body.result.structuredContent
   const imitation = (
@@ -114,7 +114,7 @@ t.test('in the app a subject that imitates a key\'s id is another caller', async
   t.equal(imitation.budget.remaining, 99)
 })
 
-t.test('it shows its output schema, and answers within it', async t => {
+t.test('whoami declares its output schema and matches it', async t => {
   const app = await service(t)
   const [tool] = (await post(app, rpc('tools/list'))).body.result.tools
   t.equal(tool.name, 'whoami')
@@ -123,7 +123,7 @@ t.test('it shows its output schema, and answers within it', async t => {
   t.same(Object.keys(structuredContent).sort(), [...tool.outputSchema.required].sort())
 })
 
-t.test('what may be null is spelled so that strict clients take it', async t => {
+t.test('nullable fields use a form that strict clients accept', async t => {
   const app = await service(t)
   const { text } = await post(app, rpc('tools/list'), withToken('root', 'admin'))
   t.notMatch(text, /"type":\[/)

@@ -8,7 +8,7 @@ const facts: CardFacts = {
   accepted: { apiKeys: true, tokens: false, oauth: false }
 }
 
-t.test('server.json, the card and the catalog say the same of the server', async t => {
+t.test('server.json, the card and the catalog agree', async t => {
   const about = {
     name: 'com.example/notes',
     title: 'Notes',
@@ -48,7 +48,7 @@ t.test('server.json, the card and the catalog say the same of the server', async
   })
 })
 
-t.test('an era that is not served is not in the card', async t => {
+t.test('the card omits an era that is not served', async t => {
   t.same(remoteOf({ ...facts, eras: ['modern'] }).supportedProtocolVersions, ['2026-07-28'])
   t.notOk((remoteOf({ ...facts, eras: ['legacy'] }).supportedProtocolVersions ?? []).includes('2026-07-28'))
 })
@@ -69,7 +69,7 @@ for (const [name, url, expected] of names) {
   })
 }
 
-t.test('a server without a description has one, and no text is longer than directories take', async t => {
+t.test('a missing description is generated, and texts are limited', async t => {
   const plain = cardsOf({ ...facts, info: { name: 'notes', version: '1.0.0' } })['server.json']
   t.match(plain, { description: 'The MCP server notes.' })
   t.notOk('title' in plain)
@@ -78,7 +78,7 @@ t.test('a server without a description has one, and no text is longer than direc
   t.match(long['server-card'], { title: 't'.repeat(100), description: 'd'.repeat(100) })
 })
 
-t.test('the headers are those of the credentials that are accepted', async t => {
+t.test('the card lists headers for accepted credentials only', async t => {
   const of = (apiKeys: boolean, tokens: boolean, oauth: boolean): Array<readonly [string, boolean]> =>
     (remoteOf({ ...facts, accepted: { apiKeys, tokens, oauth } }).headers ?? []).map(one => [one.name, one.isRequired])
   t.same(of(true, false, false), [['x-api-key', true]])

@@ -37,7 +37,7 @@ const wrong: Array<[what: string, options: Record<string, unknown>, message: Reg
 ]
 
 for (const [what, options, message] of wrong) {
-  t.test(`${what} stops the boot, and says no credential`, async t => {
+  t.test(`${what} stops the start without showing a credential`, async t => {
     const app = Fastify()
     t.teardown(async () => { await app.close() })
     const error = await Promise.resolve(app.register(mcpAuth, { prefix: '/x', ...options })).then(
@@ -49,14 +49,14 @@ for (const [what, options, message] of wrong) {
   })
 }
 
-t.test('what Fastify takes of every plugin is taken', async t => {
+t.test('common Fastify plugin options are accepted', async t => {
   const app = Fastify()
   t.teardown(async () => { await app.close() })
   await app.register(mcpAuth, { prefix: '/x', apiKeys: [adaKey], logLevel: 'warn' })
   t.ok(app.hasRoute({ method: 'POST', url: '/x/mcp' }))
 })
 
-t.test('an entry that is not an object is named, with its place', async t => {
+t.test('an entry that is not an object is named with its position', async t => {
   for (const [name, list, message] of [
     ['tools', [undefined], '`tools[0]` must be an object, not undefined'],
     ['tools', [whoami, null], '`tools[1]` must be an object, not null'],
@@ -72,7 +72,7 @@ t.test('an entry that is not an object is named, with its place', async t => {
   }
 })
 
-t.test('startServer names its own options beside one that is unknown', async t => {
+t.test('startServer names its own options for an unknown one', async t => {
   const start = Reflect.apply(startServer, undefined, [
     { env: { API_KEYS: adaKey }, dotenv: false, port: 3000, onFailure: 'throw' }
   ]) as Promise<unknown>
@@ -82,7 +82,7 @@ t.test('startServer names its own options beside one that is unknown', async t =
   })
 })
 
-t.test('the service takes no option that it does not know', async t => {
+t.test('startServer refuses unknown options', async t => {
   await t.rejects(
     Reflect.apply(buildApp, undefined, [
       { env: { API_KEYS: adaKey, LOG_LEVEL: 'silent' }, tolls: [] }
@@ -91,7 +91,7 @@ t.test('the service takes no option that it does not know', async t => {
   )
 })
 
-t.test('a tool that is called like one of this package is told the way out', async t => {
+t.test('a tool named like a built-in one is refused with advice', async t => {
   const tool = { name: 'whoami', handler: () => 'me' }
   await t.rejects(
     async () => {

@@ -13,7 +13,7 @@ for (const version of [
   '100.0.0',
   process.versions.node
 ]) {
-  t.test(`Node ${version} runs it`, async t => {
+  t.test(`Node ${version} is supported`, async t => {
     t.equal(tooOld(version), undefined)
   })
 }
@@ -24,7 +24,7 @@ for (const version of ['4.9.1', '18.20.8', '19.9.0', '20.0.0', '20.18.3', '21.7.
   })
 }
 
-t.test('the package asks for the same', async t => {
+t.test('package.json requires the same version', async t => {
   const { engines } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
   t.equal(engines.node, '^20.19 || >=22.12')
 })

@@ -20,7 +20,7 @@ for (const command of commands) {
   })
 }
 
-t.test('--version says the version of the package', async t => {
+t.test('--version prints the version of the package', async t => {
   t.same(await say(['--version'], t.testdir({})), { code: 0, stdout: version, stderr: '' })
 })
 
@@ -40,7 +40,7 @@ for (const [what, args] of [
   })
 }
 
-t.test('start with bad settings lists them all', async t => {
+t.test('start with invalid settings lists them all', async t => {
   const { code, stderr } = await say(['start'], t.testdir({}), { PORT: 'x', JWT_SECRET: 'change-me' })
   t.equal(code, 1)
   t.match(stderr, /^PORT .*\nJWT_SECRET .*$/)

@@ -9,14 +9,14 @@ const key = 'a-key-of-sixteen-or-more'
 const secret = 'a secret of thirty-two bytes or more'
 const sound = { API_KEYS: key, JWT_SECRET: secret }
 
-t.test('the environment wins over .env, where it says something', async t => {
+t.test('the environment takes precedence over .env unless it is empty', async t => {
   const file = parseDotenv(`API_KEYS=${key}\nPORT=4000\nLOG_LEVEL=debug\n`)
   const { config, sources } = readConfig({ PORT: '5000', LOG_LEVEL: '' }, file)
   t.match(config, { PORT: 5000, LOG_LEVEL: 'debug', API_KEYS: [key] })
   t.match(sources, { PORT: 'environment', LOG_LEVEL: '.env', API_KEYS: '.env', HOST: 'default' })
 })
 
-t.test('a name in .env that is not a setting is warned about, one in the environment is not', async t => {
+t.test('unknown names are warned about in .env, not in the environment', async t => {
   const { problems, warnings } = readConfig({ ...sound, SHELL_THING: '1' }, parseDotenv('RATE_LIMIT=3\nport=1\n'))
   t.same(problems, [])
   t.match(warnings, [/RATE_LIMIT/, /port, .* PORT/])
@@ -34,7 +34,7 @@ for (const [name, meant] of [
   ['XPORT', 'PORT']
 ] as const) {
   t.test(
-    `${name} in .env is taken for a typing error of ${meant}, and named where the start is refused`,
+    `${name} in .env is reported as a typing error of ${meant}`,
     async t => {
       const path = join(t.testdir({ '.env': `${name}=canary\n` }), '.env')
       t.match(readSettings({ env: sound, dotenv: path }).warnings, [
@@ -47,19 +47,19 @@ for (const [name, meant] of [
   )
 }
 
-t.test('a name that is two edits away is like no setting', async t => {
+t.test('a name with two edits is not matched to a setting', async t => {
   for (const name of ['PRTO1', 'API_KE', 'HOSTNAME', 'A']) {
     t.notMatch(readConfig(sound, parseDotenv(`${name}=1\n`)).warnings.join(), /did you mean/, name)
   }
 })
 
-t.test('a secret on a line of its own is not taken for a name to print', async t => {
+t.test('a secret on its own line is not printed as a name', async t => {
   const { warnings } = readConfig(sound, parseDotenv('JBSWY3DPEHPK3PXPJBSWY3DP=\n'))
   t.equal(warnings.length, 1)
   t.notMatch(warnings[0], /JBSW/)
 })
 
-t.test('names of the object prototype in .env are names like any other', async t => {
+t.test('names of Object.prototype in .env are ordinary names', async t => {
   const { config, warnings } = readConfig(sound, parseDotenv('toString=1\nconstructor=2\n'))
   t.equal(config.PORT, 3000)
   t.equal(warnings.length, 2)
@@ -72,7 +72,7 @@ for (const [what, text, line] of [
   ['no name', `API_KEYS=${key}\n=3000\n`, 2],
   ['no =, behind a value of three lines', `A="one\n two\nthree"\nPORT 3000\nAPI_KEYS=${key}\n`, 4]
 ] as const) {
-  t.test(`a line in .env with ${what} stops the start instead of being passed over`, async t => {
+  t.test(`a line in .env with ${what} stops the start`, async t => {
     const { problems } = readConfig({}, parseDotenv(text))
     t.equal(problems[0]?.variable, '.env')
     t.match(problems[0]?.wrong, `(line ${line})`)
@@ -87,14 +87,14 @@ for (const [what, text] of [
   ['text follows on its closing one', `JWT_SECRET="${secret}"NODE_ENV=production\n`],
   ['text follows a blank behind its closing one', `export JWT_SECRET=\`${secret}\` NODE_ENV=production\n`]
 ] as const) {
-  t.test(`a quote in .env stops the start where ${what}`, async t => {
+  t.test(`a quote in .env stops the start if ${what}`, async t => {
     const { problems } = readConfig({}, parseDotenv(`# first\n${text}`))
     t.match(problems[0], { variable: '.env', wrong: /^has an unclosed quote.* \(line 2\)$/ })
     t.notOk(JSON.stringify(problems).includes(secret))
   })
 }
 
-t.test('a secret of more than one line stops the start, a list over several lines does not', async t => {
+t.test('a multi-line secret stops the start, a multi-line list does not', async t => {
   for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'REQUEST_STATE_KEY']) {
     t.match(
       readConfig({ API_KEYS: key, JWT_SECRET: secret, [name]: `${secret}-1\nPORT=${'3'.repeat(32)}` })
@@ -127,21 +127,21 @@ for (const [what, text] of [
   })
 }
 
-t.test('a .env that is there is read from its path, a missing one is no problem', async t => {
+t.test('dotenv reads a path, and a missing file is allowed', async t => {
   const path = join(t.testdir({ '.env': `API_KEYS=${key}\nPORT=4000\n` }), '.env')
   t.equal(loadConfig({ env: {}, dotenv: path }).config.PORT, 4000)
   t.equal(loadConfig({ env: sound, dotenv: `${path}.missing` }).config.PORT, 3000)
   t.throws(() => loadConfig({ env: {}, dotenv: false }), ConfigError)
 })
 
-t.test('a .env that cannot be read stops the start', async t => {
+t.test('an unreadable .env stops the start', async t => {
   const directory = t.testdir()
   mkdirSync(join(directory, '.env'))
   const { problems } = readSettings({ env: sound, dotenv: join(directory, '.env') })
   t.match(problems, [{ variable: '.env', wrong: /EISDIR/ }])
 })
 
-t.test('the file is read anew each time', async t => {
+t.test('the file is read again each time', async t => {
   const path = join(t.testdir({ '.env': `API_KEYS=${key}\nPORT=4000\n` }), '.env')
   t.equal(loadConfig({ env: {}, dotenv: path }).config.PORT, 4000)
   writeFileSync(path, `API_KEYS=${key}\nPORT=4001\n`)

@@ -11,7 +11,7 @@ function faulty (environment: Record<string, string>): string[] {
   return readConfig({ ...sound, ...environment }).problems.map(({ variable }) => variable)
 }
 
-t.test('with a key alone everything else has its default', async t => {
+t.test('a key alone gives every other setting its default', async t => {
   const { config, problems, warnings } = readConfig({ API_KEYS: key })
   t.same(problems, [])
   t.same(warnings, [])
@@ -41,7 +41,7 @@ t.test('with a key alone everything else has its default', async t => {
   })
 })
 
-t.test('a configuration cannot be changed', async t => {
+t.test('the settings are frozen', async t => {
   const { config } = readConfig(sound)
   t.ok(Object.isFrozen(config))
   t.ok(Object.isFrozen(config.API_KEYS))
@@ -98,7 +98,7 @@ const accepted: Array<[string, string, string, unknown]> = [
   ['production', 'NODE_ENV', 'production', 'production']
 ]
 for (const [what, name, text, value] of accepted) {
-  t.test(`${name} takes ${what}`, async t => {
+  t.test(`${name} accepts ${what}`, async t => {
     const { config, problems } = readConfig({ ...sound, [name]: text })
     t.same(problems, [])
     t.same(config[name as keyof typeof config], value)
@@ -200,7 +200,7 @@ for (const [what, name, text] of refused) {
   })
 }
 
-t.test('a key that is a secret of the server, too, is named by what it is, and not repeated', async t => {
+t.test('a key that is also a secret is reported without repeating it', async t => {
   const shared = 'x'.repeat(40)
   for (const [name, others] of [
     ['JWT_SECRET', {}],
@@ -216,28 +216,28 @@ t.test('a key that is a secret of the server, too, is named by what it is, and n
   }
 })
 
-t.test('every entry that is wrong is named by its place', async t => {
+t.test('each invalid entry is named by its position', async t => {
   const { problems } = readConfig({ ...sound, CORS_ORIGINS: '*, https://ok.example, null' })
   t.same(problems.map(({ wrong }) => wrong.slice(0, 8)), ['entry 1 ', 'entry 3 '])
 })
 
-t.test('an origin that is almost right is shown its right form', async t => {
+t.test('a nearly valid origin is reported with its correct form', async t => {
   const [problem] = readConfig({ ...sound, CORS_ORIGINS: 'https://A.example:443/path' }).problems
   t.match(problem?.right, /https:\/\/a\.example,/)
 })
 
-t.test('a secret alone is a credential method', async t => {
+t.test('JWT_SECRET alone is a sufficient credential', async t => {
   t.same(readConfig({ JWT_SECRET: secret }).problems, [])
 })
 
-t.test('the keys key1,key2,key3 work on a laptop, with a warning', async t => {
+t.test('short keys are accepted on loopback with a warning', async t => {
   const { config, problems, warnings } = readConfig({ API_KEYS: 'key1,key2,key3' })
   t.same(problems, [])
   t.same(config.API_KEYS, ['key1', 'key2', 'key3'])
   t.match(warnings, [/^API_KEYS entries 1, 2, 3 are under 16 characters/])
 })
 
-t.test('all problems come at once, one a line, each with its name and the right form', async t => {
+t.test('all problems are reported, one per line, with name and fix', async t => {
   const environment = Object.fromEntries(refused.toReversed().map(([, name, text]) => [name, text]))
   const names = new Set(refused.map(([, name]) => name))
   t.throws(() => loadConfig({ env: environment, dotenv: false }), ConfigError)
@@ -246,7 +246,7 @@ t.test('all problems come at once, one a line, each with its name and the right 
   for (const line of lines) t.match(line, /^[A-Z_]+ .+; .+$/)
 })
 
-t.test('no value of any setting stands in a problem or a warning', async t => {
+t.test('problems and warnings contain no values', async t => {
   const canary = 'Zq9canary'
   for (const [, name] of refused) {
     for (const text of [

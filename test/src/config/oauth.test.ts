@@ -13,7 +13,7 @@ function faulty (environment: Record<string, string>): string[] {
 
 const issuer = 'https://id.example.com/realms/team'
 
-t.test('an identity provider is enough to start with', async t => {
+t.test('JWT_ISSUER alone is enough to start', async t => {
   const { problems, warnings, config } = readConfig({ JWT_ISSUER: issuer, PUBLIC_URL: 'https://mcp.example.com' })
   t.same(problems, [])
   t.same(warnings, [])
@@ -29,7 +29,7 @@ t.test('an identity provider is enough to start with', async t => {
   })
 })
 
-t.test('an issuer is kept to the letter', async t => {
+t.test('JWT_ISSUER is kept exactly', async t => {
   for (const exact of ['https://tenant.example.com/', 'https://ID.example.com', 'http://localhost:8080/realms/team']) {
     t.equal(readConfig({ ...sound, JWT_ISSUER: exact }).config.JWT_ISSUER, exact)
   }
@@ -81,14 +81,14 @@ for (const [what, environment, variable] of [
   })
 }
 
-t.test('former secrets need one of today', async t => {
+t.test('JWT_SECRET_PREVIOUS requires JWT_SECRET', async t => {
   t.same(
     readConfig({ API_KEYS: key, JWT_SECRET_PREVIOUS: secret }).problems.map(({ variable }) => variable),
     ['JWT_SECRET_PREVIOUS']
   )
 })
 
-t.test('former secrets may hold what a secret may hold', async t => {
+t.test('JWT_SECRET_PREVIOUS accepts every character of a secret', async t => {
   const { config, problems } = readConfig({
     ...sound,
     JWT_SECRET_PREVIOUS: 'a former secret, with spaces and more than that ü'
@@ -97,19 +97,19 @@ t.test('former secrets may hold what a secret may hold', async t => {
   t.same(config.JWT_SECRET_PREVIOUS, ['a former secret', 'with spaces and more than that ü'])
 })
 
-t.test('a secret with a comma is warned about: it could not be rotated', async t => {
+t.test('a JWT_SECRET with a comma is warned about', async t => {
   const { problems, warnings } = readConfig({ JWT_SECRET: `${'s'.repeat(16)},${'t'.repeat(16)}` })
   t.same(problems, [])
   t.match(warnings, [/^JWT_SECRET .*comma.*JWT_SECRET_PREVIOUS/])
 })
 
-t.test('on a port that nobody knows yet an issuer needs a name of ours', async t => {
+t.test('JWT_ISSUER with PORT=0 requires PUBLIC_URL or JWT_AUDIENCE', async t => {
   const { problems } = readConfig({ JWT_ISSUER: issuer, PORT: '0' })
   t.match(problems, [{ variable: 'JWT_ISSUER', wrong: /PUBLIC_URL nor JWT_AUDIENCE/, right: /PUBLIC_URL/ }])
   t.same(readConfig({ JWT_ISSUER: issuer, PORT: '0', JWT_AUDIENCE: 'team' }).problems, [])
 })
 
-t.test('on loopback an issuer without a name of ours is warned about', async t => {
+t.test('JWT_ISSUER on loopback without PUBLIC_URL is warned about', async t => {
   const { problems, warnings } = readConfig({ JWT_ISSUER: issuer })
   t.same(problems, [])
   t.match(warnings, [/^JWT_ISSUER .*PUBLIC_URL.*JWT_AUDIENCE/])

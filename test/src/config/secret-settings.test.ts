@@ -26,14 +26,14 @@ for (const [variable, settings] of quoted) {
   })
 }
 
-t.test('a quote within a secret, or at one end of it, is part of it', async t => {
+t.test('a quote inside or at one end of a secret is part of it', async t => {
   for (const value of [`${secret}"`, `"${secret}`, `it's ${secret}`]) {
     t.equal(readConfig({ JWT_SECRET: value }).config.JWT_SECRET, value)
   }
 })
 
 t.test(
-  'a .env file with secrets that others may read, or write to, is warned about',
+  'a .env with secrets that others can read or write is warned about',
   { skip: process.geteuid === undefined },
   async t => {
     const path = join(await directory(t), '.env')
@@ -51,7 +51,7 @@ t.test(
   }
 )
 
-t.test('JWT_AUDIENCE that may be a client id is warned about, as its ID tokens could be good', async t => {
+t.test('a JWT_AUDIENCE that may be a client id is warned about', async t => {
   const provider = { JWT_ISSUER: 'https://id.example.com', PUBLIC_URL: 'https://mcp.example.com' }
   const warningsFor = (more: Record<string, string>): readonly string[] =>
     loadConfig({ env: { ...provider, ...more }, dotenv: false }).warnings
@@ -67,7 +67,7 @@ t.test('JWT_AUDIENCE that may be a client id is warned about, as its ID tokens c
   }
 })
 
-t.test('a rule about the tokens of a provider is refused without the provider', async t => {
+t.test('rules for provider tokens are refused without a provider', async t => {
   for (const more of [{ JWT_REQUIRE_AT: 'on' }, { JWT_AUDIENCE_CLAIM: 'client_id' }]) {
     t.match(readConfig({ API_KEYS: key, ...more }).problems, [
       { variable: Object.keys(more)[0], wrong: 'is set without JWT_ISSUER' }

@@ -12,7 +12,7 @@ for (const [what, environment] of [
   ['only spaces and commas', { API_KEYS: ' , ,, ' }],
   ['white space', { API_KEYS: ' ', JWT_SECRET: '\t ' }]
 ] as const) {
-  t.test(`a server with ${what} for credentials does not start`, async t => {
+  t.test(`a server with ${what} as credentials does not start`, async t => {
     const { problems } = readConfig(environment)
     t.equal(problems.length, 1)
     t.match(problems.map(describeProblem).join(), /API_KEYS.*JWT_SECRET/)
@@ -31,7 +31,7 @@ const places: Array<[string, Record<string, string>, boolean]> = [
   ['on a name, which may resolve to anything', { HOST: 'localhost.example.com' }, false]
 ]
 for (const [where, environment, starts] of places) {
-  t.test(`a weak key and a weak secret ${starts ? 'are warned about' : 'stop the start'} ${where}`, async t => {
+  t.test(`a weak key and secret ${starts ? 'are warned about' : 'stop the start'} ${where}`, async t => {
     const weak = {
       ALLOWED_HOSTS: 'mcp.example.com',
       API_KEYS: 'k'.repeat(15),
@@ -42,7 +42,7 @@ for (const [where, environment, starts] of places) {
     t.same(problems.map(({ variable }) => variable), starts ? [] : ['API_KEYS', 'JWT_SECRET'])
     t.equal(warnings.length, starts ? 2 : 0)
   })
-  t.test(`a key of 16 characters and a secret of 32 bytes are silent ${where}`, async t => {
+  t.test(`a key of 16 characters and a secret of 32 bytes are accepted ${where}`, async t => {
     const { problems, warnings } = readConfig({
       ALLOWED_HOSTS: 'mcp.example.com',
       API_KEYS: 'k'.repeat(16),
@@ -54,17 +54,17 @@ for (const [where, environment, starts] of places) {
   })
 }
 
-t.test('beyond loopback a Host that nobody checks is warned about once', async t => {
+t.test('an unchecked Host beyond loopback is warned about once', async t => {
   t.match(readConfig({ ...sound, HOST: '0.0.0.0' }).warnings, [/PUBLIC_URL nor ALLOWED_HOSTS/])
   t.same(readConfig({ ...sound, HOST: '0.0.0.0', PUBLIC_URL: 'https://mcp.example.com' }).warnings, [])
   t.same(readConfig({ ...sound, HOST: '0.0.0.0', ALLOWED_HOSTS: 'mcp.example.com' }).warnings, [])
 })
 
-t.test('a public URL that already names the endpoint is warned about', async t => {
+t.test('a PUBLIC_URL that includes the endpoint is warned about', async t => {
   t.match(readConfig({ ...sound, PUBLIC_URL: 'https://mcp.example.com/mcp' }).warnings, [/^PUBLIC_URL/])
 })
 
-t.test('without a credential the problem names each setting that would be one', async t => {
+t.test('a missing credential lists every setting that could provide one', async t => {
   const [problem] = readConfig({}).problems
   for (const name of ['API_KEYS', 'JWT_SECRET', 'API_KEYS_FILE', 'JWT_ISSUER', 'init']) {
     t.match(problem && describeProblem(problem), new RegExp(`\\b${name}\\b`))
@@ -79,12 +79,12 @@ for (const [environment, port, endpoint] of [
   [{ HOST: '10.0.0.5', PORT: '80' }, undefined, 'http://10.0.0.5:80/mcp'],
   [{ PUBLIC_URL: 'https://example.com/tools/' }, undefined, 'https://example.com/tools/mcp']
 ] as const) {
-  t.test(`${JSON.stringify(environment)} is called at ${endpoint}`, async t => {
+  t.test(`${JSON.stringify(environment)} gives the endpoint ${endpoint}`, async t => {
     t.equal(endpointOf(readConfig({ ...sound, ...environment }).config, port), endpoint)
   })
 }
 
-t.test('loopback is what only this machine can reach', async t => {
+t.test('isLoopback is true only for hosts of this machine', async t => {
   for (const host of ['localhost', 'LOCALHOST', '127.0.0.1', '127.255.0.1', '::1', '[::1]']) {
     t.ok(isLoopback(host), host)
   }

@@ -38,6 +38,6 @@ for (const era of ['modern', 'legacy'] as const) {
   })
 }
 
-t.test('the demo tools have nothing that lint reports', async t => {
+t.test('the demo tools have no lint findings', async t => {
   t.same(lintTools(demo.tools), [])
 })

@@ -62,7 +62,7 @@ async function findingsOf (
   return await examine({ url: new URL(`${base}/mcp`), credential, as, patience: { ...patient, ...patience } })
 }
 
-t.test('a good deployment is clean', { skip: withoutNginx }, async t => {
+t.test('doctor finds nothing in a correct deployment', { skip: withoutNginx }, async t => {
   const findings = await findingsOf(t, {})
   t.same(findings.filter(({ severity }) => severity !== 'info'), [])
   t.equal(exitCodeOf(findings), 0)
@@ -217,7 +217,7 @@ const broken: Array<[what: string, id: string, deployment: Deployment]> = [
 ]
 
 for (const [what, id, deployment] of broken) {
-  t.test(`a deployment with ${what} is found: ${id}`, { skip: withoutNginx }, async t => {
+  t.test(`doctor finds ${id} in a deployment with ${what}`, { skip: withoutNginx }, async t => {
     const findings = await findingsOf(t, deployment)
     const found = findings.find(finding => finding.id === id)
     t.ok(found, JSON.stringify(findings, null, 2))
@@ -228,13 +228,13 @@ for (const [what, id, deployment] of broken) {
   })
 }
 
-t.test('VS Code on the same machine asks for nothing public', { skip: withoutNginx }, async t => {
+t.test('doctor --as vscode does not require a public address', { skip: withoutNginx }, async t => {
   const findings = await findingsOf(t, { as: 'vscode' })
   t.same(findings.filter(({ severity }) => severity !== 'info'), [])
   t.match(findings.map(({ id }) => id), ['https', 'port', 'private-address'])
 })
 
-t.test('a token that lacks scopes is told, and is no fault', { skip: withoutNginx }, async t => {
+t.test('doctor reports missing scopes of a token as information', { skip: withoutNginx }, async t => {
   const findings = await findingsOf(t, {
     env: base => ({ OAUTH_SCOPES: 'notes:read,notes:write', JWT_AUDIENCE: `${base}/mcp` }),
     credential: tokenWith({ scope: 'notes:read' })
@@ -252,7 +252,7 @@ for (const [what, url, id] of [
   })
 }
 
-t.test('without a credential nothing is called, and that is said', async t => {
+t.test('doctor without a credential makes no calls and says so', async t => {
   const app = await service(t, {})
   const findings = await examine({ url: new URL(`${await listening(app)}/mcp`), patience: patient })
   t.match(findings.find(({ id }) => id === 'no-credential'), { severity: 'info' })

@@ -32,7 +32,7 @@ async function findingsOf (authority: string, urls: readonly string[]): Promise<
   return JSON.parse(stdout)
 }
 
-t.test('each fault of a certificate is found and named', { skip: withoutNginx || without('openssl') }, async t => {
+t.test('doctor names each problem of a certificate', { skip: withoutNginx || without('openssl') }, async t => {
   const directory = mkdtempSync(join(tmpdir(), 'authority-'))
   t.teardown(() => { rmSync(directory, { recursive: true }) })
   const authority = new Authority(directory)

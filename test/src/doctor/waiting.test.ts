@@ -30,7 +30,7 @@ async function behind (t: Test, lines: string): Promise<Finding[]> {
 const ids = (findings: readonly Finding[]): string[] =>
   findings.filter(({ severity }) => severity !== 'info').map(({ id }) => id)
 
-t.test('a keep-alive that arrives is no finding', { skip: withoutNginx }, async t => {
+t.test('doctor accepts a keep-alive that arrives', { skip: withoutNginx }, async t => {
   t.same(ids(await behind(t, 'client_max_body_size 2m;')), [])
 })
 
@@ -59,13 +59,13 @@ async function relay (t: Test, upstream: string, { delayMs = 0 }: { delayMs?: nu
   return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`)
 }
 
-t.test('a proxy that keeps what comes after the first event is found: stream-buffered', async t => {
+t.test('doctor finds stream-buffered behind a buffering proxy', async t => {
   const url = await relay(t, await listening(await service(t, {})))
   const patience = { ...patient, keepAliveMs: 1000 }
   t.match(ids(await examine({ url, credential: withKey, patience })), ['stream-buffered'])
 })
 
-t.test('a server that sends no keep-alive is found: keep-alive', async t => {
+t.test('doctor finds a missing keep-alive', async t => {
   const server = createServer((request, response) => {
     request.resume()
     if (request.headers['x-api-key'] !== withKey['x-api-key']) return response.writeHead(401).end()
@@ -82,7 +82,7 @@ t.test('a server that sends no keep-alive is found: keep-alive', async t => {
   t.ok(ids(await examine({ url, credential: withKey, patience })).includes('keep-alive'))
 })
 
-t.test('an endpoint that takes its time is found: slow', async t => {
+t.test('doctor finds a slow endpoint', async t => {
   const app = await service(t, {})
   const url = await relay(t, await listening(app), { delayMs: 300 })
   const findings = await examine({ url, patience: { ...patient, slowMs: 200 } })

@@ -7,12 +7,12 @@ import { secret } from '../../support/tokens.js'
 const other = 'another-secret-of-the-tests-with-32-bytes'
 const { token } = mintToken('ada', 'admin', '1h', { secret, audience: 'https://mcp.example.com/mcp' })
 
-t.test('a token of the secret of today, or of one before, proves its subject', async t => {
+t.test('a token of the current or a previous secret shows its subject', async t => {
   t.match(judgeToken(token, [secret], {}), { principal: { id: 'jwt:ada', role: 'admin' } })
   t.match(judgeToken(token, [other, secret], {}), { principal: { id: 'jwt:ada' } })
 })
 
-t.test('a token of another secret, for another audience, or changed, is refused with its reason', async t => {
+t.test('a token of another secret or audience, or an altered one, shows its reason', async t => {
   t.match(judgeToken(token, [other], {}), { reason: /FAST_JWT_INVALID_SIGNATURE/ })
   t.match(judgeToken(token, [secret], { audience: ['https://elsewhere.example/mcp'] }), { reason: /aud/ })
   t.match(judgeToken(`${token.slice(0, -2)}AA`, [secret], {}), { reason: /./ })

@@ -8,7 +8,7 @@ busContract(t, async () => {
   return [bus, bus]
 })
 
-t.test('tellAll tells what is told meanwhile afterwards', async (t) => {
+t.test('tellAll delivers messages sent during delivery afterwards', async (t) => {
   const bus = new InProcessBus()
   const heard: unknown[] = []
   bus.on('a', () => { bus.tellAll('b', 2).catch(() => {}) })
@@ -18,7 +18,7 @@ t.test('tellAll tells what is told meanwhile afterwards', async (t) => {
   t.same(heard, [1, 2])
 })
 
-t.test('since forgets news beyond the newest thousand of a topic', async (t) => {
+t.test('since drops messages beyond the newest thousand of a topic', async (t) => {
   const bus = new InProcessBus()
   for (let n = 1; n <= 1001; n++) await bus.tellAll('a', n)
   t.equal(bus.since('a', '1'), undefined)

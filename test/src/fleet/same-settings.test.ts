@@ -5,7 +5,7 @@ import { ask, redisServer, withoutRedis } from '../../support/redis.js'
 import { redisInstance } from '../../support/redis-instance.js'
 import { until } from '../../support/until.js'
 
-t.test('instances with other limits warn, both of them and once', { skip: withoutRedis }, async t => {
+t.test('instances with different limits each warn once', { skip: withoutRedis }, async t => {
   const { url, port } = await redisServer(t)
   const [a, b, c] = [await redisInstance(t, url), await redisInstance(t, url), await redisInstance(t, url)]
   const told: string[] = []

@@ -22,7 +22,7 @@ for (const [what, records, isOff] of [
   })
 }
 
-t.test('frozenFor names what switches off a call: everything, the caller, its key, the tool', async t => {
+t.test('frozenFor names what is frozen: everything, the caller, its key or the tool', async t => {
   for (const [target, forAda, forBob] of [
     ['all', 'all', 'all'],
     ['principal:user:ada', 'principal:user:ada', undefined],

@@ -5,7 +5,7 @@ import t from 'tap'
 import { openSocket } from '../../support/raw-socket.js'
 import { key, build, requestLine, post } from '../../support/raw-server.js'
 
-t.test('a stranger\'s small body is drained unread, and the connection stays usable', async t => {
+t.test('a small body without a credential is drained, and the connection is reused', async t => {
   const { port } = await build(t)
   const raw = await openSocket(t, port)
   raw.send(`${post('{"broken', 'wrong')}{"broken`)
@@ -16,7 +16,7 @@ t.test('a stranger\'s small body is drained unread, and the connection stays usa
   t.notMatch(raw.text(), /MALFORMED/)
 })
 
-t.test('a stranger\'s small body in pieces is drained, and the connection stays usable', async t => {
+t.test('a small chunked body without a credential is drained', async t => {
   const { port } = await build(t)
   const raw = await openSocket(t, port)
   raw.send(post('{"broken', 'wrong'))
@@ -32,7 +32,7 @@ const refusedBodies: Array<[string, string, string, number]> = [
   ['too large', `"${'x'.repeat(5000)}"`, key, 413]
 ]
 for (const [what, body, credential, status] of refusedBodies) {
-  t.test(`after a body that is ${what} the connection stays usable`, async t => {
+  t.test(`after a body that is ${what} the connection is reused`, async t => {
     const { port } = await build(t)
     const raw = await openSocket(t, port)
     raw.send(post(body, credential) + body)
@@ -43,7 +43,7 @@ for (const [what, body, credential, status] of refusedBodies) {
 }
 
 for (const [what, credential, status] of [['with a wrong key', 'wrong', 401], ['over the limit', key, 413]] as const) {
-  t.test(`a caller who writes a large body ${what} reads the ${status}, no reset`, async t => {
+  t.test(`a caller that sends a large body ${what} receives the ${status}`, async t => {
     const { port } = await build(t)
     const sending = httpRequest({
       port,
@@ -60,7 +60,7 @@ for (const [what, credential, status] of [['with a wrong key', 'wrong', 401], ['
   })
 }
 
-t.test('a caller who leaves inside the body is no fault of ours', async t => {
+t.test('a caller that disconnects inside the body is not a fault', async t => {
   const { port, log } = await build(t)
   const raw = await openSocket(t, port)
   raw.send(`${post('x'.repeat(500))}{"half":`)
@@ -70,7 +70,7 @@ t.test('a caller who leaves inside the body is no fault of ours', async t => {
   t.strictSame(log.lines().filter(line => Number(line.level) >= 50), [])
 })
 
-t.test('a caller who leaves during a call is one line in the log', async t => {
+t.test('a caller that disconnects during a call is one log line', async t => {
   const { port, log } = await build(t)
   const raw = await openSocket(t, port)
   raw.send('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n')

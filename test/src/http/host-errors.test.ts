@@ -35,7 +35,7 @@ const kept: Array<[number, string, number]> = [
 ]
 for (const hook of ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const) {
   for (const [status, code, rpcCode] of kept) {
-    t.test(`${status} of the host's ${hook} hook stays ${status}, as a JSON-RPC error of ours`, async t => {
+    t.test(`${status} of the host's ${hook} hook stays ${status}, as our JSON-RPC error`, async t => {
       const app = await host(t, hook, () => withStatus(status))
       const reply = await post(app, rpc('ping', undefined, 7))
       t.equal(reply.status, status)
@@ -45,12 +45,12 @@ for (const hook of ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as
   }
 }
 
-t.test('the id of the message is echoed where the hook ran behind the body', async t => {
+t.test('the id is echoed if the hook ran after the body was parsed', async t => {
   t.equal((await post(await host(t, 'preHandler', () => withStatus(403)), rpc('ping', undefined, 7))).body.id, 7)
   t.notOk('id' in (await post(await host(t, 'onRequest', () => withStatus(403)), rpc('ping', undefined, 7))).body)
 })
 
-t.test('the status may be called status, stand on the reply, or on an object that is no error', async t => {
+t.test("status, statusCode and the reply's status are read from any object", async t => {
   t.equal(
     (
       await post(
@@ -72,7 +72,7 @@ t.test('the status may be called status, stand on the reply, or on an object tha
   t.equal((await post(app, rpc('ping'))).status, 403)
 })
 
-t.test('Retry-After is kept, from the error or from the reply', async t => {
+t.test('Retry-After is kept from the error or the reply', async t => {
   const fromError = await post(
     await host(t, 'onRequest', () => withStatus(429, { headers: { 'retry-after': 17, 'x-leak': secret } })),
     rpc('ping')
@@ -94,7 +94,7 @@ t.test('Retry-After is kept, from the error or from the reply', async t => {
   })
 })
 
-t.test('Retry-After that is a date or not one stays out of the body', async t => {
+t.test('an invalid or date Retry-After is not in the body', async t => {
   for (const value of ['Wed, 21 Oct 2026 07:28:00 GMT', '-1', '1e9', 'soon', '', '99999999', NaN, {}]) {
     const { status, body } = await post(
       await host(t, 'onRequest', () => withStatus(429, { headers: { 'retry-after': value } })),
@@ -106,7 +106,7 @@ t.test('Retry-After that is a date or not one stays out of the body', async t =>
 })
 
 for (const value of [200, 302, 399, 500, 600, 401.5, NaN, '401', null, -1]) {
-  t.test(`a status of ${JSON.stringify(value)} is none: 500`, async t => {
+  t.test(`a status of ${JSON.stringify(value)} becomes 500`, async t => {
     const log = logSink()
     const { status, body, text } = await post(
       await host(t, 'onRequest', () => Object.assign(new Error(secret), { statusCode: value }), log),
@@ -119,12 +119,12 @@ for (const value of [200, 302, 399, 500, 600, 401.5, NaN, '401', null, -1]) {
   })
 }
 
-t.test('an error whose getters throw is a 500', async t => {
+t.test('an error with throwing getters is a 500', async t => {
   const error = Object.defineProperty(new Error('x'), 'statusCode', { get () { throw new Error(secret) } })
   t.equal((await post(await host(t, 'onRequest', () => error), rpc('ping'))).status, 500)
 })
 
-t.test('the log has the error of the hook, at info', async t => {
+t.test("the hook's error is logged at info", async t => {
   const log = logSink()
   await post(await host(t, 'onRequest', () => withStatus(403), log), rpc('ping'))
   t.match(
@@ -133,7 +133,7 @@ t.test('the log has the error of the hook, at info', async t => {
   )
 })
 
-t.test('a hook that lets through changes nothing', async t => {
+t.test('a hook that does not throw changes nothing', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   app.addHook('preHandler', async () => {})
@@ -141,7 +141,7 @@ t.test('a hook that lets through changes nothing', async t => {
   t.equal((await post(app, rpc('ping'), withKey)).status, 200)
 })
 
-t.test('a status on an error of a handler, or of a hook behind it, proves nothing', async t => {
+t.test('a status on an error of a handler is ignored', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(errors)
@@ -153,7 +153,7 @@ t.test('a status on an error of a handler, or of a hook behind it, proves nothin
   t.equal((await app.inject('/own')).statusCode, 403)
 })
 
-t.test('a hook refuses an unknown path of our scope with its own status', async t => {
+t.test("a hook's status also applies to an unknown path", async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(async scope => {

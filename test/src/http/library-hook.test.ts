@@ -4,7 +4,7 @@ import Fastify, { type FastifyPluginCallback } from 'fastify'
 import t from 'tap'
 import { hookOf } from '../../../src/http/library-hook.js'
 
-t.test('the hook answers a browser, and the library adds nothing to the host', async t => {
+t.test('hookOf returns the hook without registering anything else', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   const hook = hookOf('@fastify/cors', fastifyCors, app, { origin: ['https://app.example.com'] })
@@ -25,7 +25,7 @@ const releases: Array<[string, FastifyPluginCallback]> = [
 ]
 
 for (const [what, release] of releases) {
-  t.test(`a release that adds ${what} stops the boot: browsers would wait for ever`, async t => {
+  t.test(`a library that adds ${what} stops the start`, async t => {
     const app = Fastify()
     t.teardown(() => app.close())
     t.throws(() => hookOf('@fastify/cors', release, app, {}), { message: /@fastify\/cors/ })

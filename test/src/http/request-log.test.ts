@@ -10,7 +10,7 @@ const key = 'mcp_ab12cd34_Zm9vYmFyYmF6cXV4_1f2e3d'
 const plain = 'a-plain-old-key'
 const cookie = 'sid=s3cr3t-session'
 
-t.test('a service that logs at trace writes no credential, whatever happens to the request', async t => {
+t.test('a trace log contains no credential', async t => {
   const sink = logSink()
   const app = Fastify(serverOptions({ logLevel: 'trace', logStream: sink, secrets: [plain] }))
   t.teardown(() => app.close())
@@ -41,7 +41,7 @@ t.test('a service that logs at trace writes no credential, whatever happens to t
   for (const part of [plain, 's3cr3t', 'eyJ', 'c2lnbmF0dXJl', 'a-plain']) t.notOk(sink.text().includes(part), part)
 })
 
-t.test('one line tells of a request what an operator needs, without its query', async t => {
+t.test('the log line of a request has its facts without the query', async t => {
   const sink = logSink()
   const app = Fastify(serverOptions({ logStream: sink }))
   t.teardown(() => app.close())
@@ -63,7 +63,7 @@ t.test('one line tells of a request what an operator needs, without its query', 
   t.strictSame(more, [])
 })
 
-t.test('a secret in a path is blotted out in whatever spelling it came', async t => {
+t.test('an encoded secret in a path is redacted', async t => {
   const sink = logSink()
   const app = Fastify(serverOptions({ logStream: sink }))
   t.teardown(() => app.close())
@@ -99,7 +99,7 @@ for (const [what, url, path] of [
   ],
   ['a key below .well-known', '/.well-known/a-legacy-key-of-no-form', '/…']
 ] as const) {
-  t.test(`of a path that no route has, ${what} is logged as ${path}`, async t => {
+  t.test(`in an unknown path, ${what} is logged as ${path}`, async t => {
     const sink = logSink()
     const app = Fastify(serverOptions({ logStream: sink }))
     t.teardown(() => app.close())
@@ -111,7 +111,7 @@ for (const [what, url, path] of [
   })
 }
 
-t.test('the one line of a fault has the error and the id that the caller was told', async t => {
+t.test('the log line of a fault has the error and the request id', async t => {
   const sink = logSink()
   const app = Fastify(serverOptions({ logStream: sink }))
   t.teardown(() => app.close())
@@ -138,7 +138,7 @@ t.test('the one line of a fault has the error and the id that the caller was tol
   t.not(requestId, 'forged')
 })
 
-t.test('at silent nothing is written', async t => {
+t.test('LOG_LEVEL=silent writes nothing', async t => {
   const sink = logSink()
   const app = Fastify(serverOptions({ logLevel: 'silent', logStream: sink }))
   t.teardown(() => app.close())

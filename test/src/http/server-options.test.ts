@@ -12,7 +12,7 @@ import { key, build, post } from '../../support/raw-server.js'
 
 const short = { receiveTimeoutMs: 1000, headersTimeoutMs: 500, checkIntervalMs: 50 }
 
-t.test('a thousand headers do not hide the address that a proxy put last', async t => {
+t.test("a thousand headers do not hide the proxy's X-Forwarded-For", async t => {
   const { app, port } = await build(t, { trustProxy: ['loopback'] })
   tuneServer(app.server)
   const raw = await openSocket(t, port)
@@ -23,7 +23,7 @@ t.test('a thousand headers do not hide the address that a proxy put last', async
   t.match(readAnswer(await raw.closed()), { status: 200, body: { ip: '203.0.113.7' } })
 })
 
-t.test('the service counts no headers', async t => {
+t.test('the number of headers is not limited', async t => {
   t.equal((await service(t)).server.maxHeadersCount, 0)
 })
 
@@ -58,7 +58,7 @@ for (const [what, text] of unfinished) {
   })
 }
 
-t.test('by default nothing unfinished lives for 20 seconds', async t => {
+t.test('by default every incomplete request ends within 20 seconds', async t => {
   const { app } = await build(t)
   const { headersTimeout, requestTimeout } = app.server
   t.ok(headersTimeout > 0 && headersTimeout + 1000 < 20_000)
@@ -120,7 +120,7 @@ const noHttp: Array<[string, string, number, string]> = [
   ]
 ]
 for (const [what, text, status, code] of noHttp) {
-  t.test(`${what} gets ${status} in JSON and the connection ends`, async t => {
+  t.test(`${what} gets ${status} in JSON, and the connection closes`, async t => {
     const { port, log } = await build(t)
     const raw = await openSocket(t, port)
     raw.send(text)
@@ -133,7 +133,7 @@ for (const [what, text, status, code] of noHttp) {
   })
 }
 
-t.test('who goes on sending after a refusal is told once', async t => {
+t.test('a caller that keeps sending after a refusal gets one answer', async t => {
   const { port, log } = await build(t)
   const raw = await openSocket(t, port)
   raw.send('hello\r\n\r\n')
@@ -146,7 +146,7 @@ t.test('who goes on sending after a refusal is told once', async t => {
   t.equal(log.lines().filter(line => line.code === 'MCP_ERR_BAD_HTTP').length, 1)
 })
 
-t.test('who writes megabytes of headers reads the 431, no reset', async t => {
+t.test('megabytes of headers get a 431 without a reset', async t => {
   const { port } = await build(t)
   const raw = await openSocket(t, port)
   let failure: unknown
@@ -156,7 +156,7 @@ t.test('who writes megabytes of headers reads the 431, no reset', async t => {
   t.equal(failure, undefined)
 })
 
-t.test('an idle connection is closed after its keep-alive time', async t => {
+t.test('an idle connection closes after its keep-alive time', async t => {
   const { port } = await build(t, { keepAliveTimeoutMs: 100 })
   const raw = await openSocket(t, port)
   raw.send('GET /fine HTTP/1.1\r\nHost: localhost\r\n\r\n')
@@ -203,7 +203,7 @@ for (const [what, path, status, code] of urls) {
   })
 }
 
-t.test('a malformed URL passes the hooks like any other, so that limits count it', async t => {
+t.test('a malformed URL runs the hooks and is counted', async t => {
   const app = Fastify(serverOptions({ logLevel: 'silent' }))
   t.teardown(() => app.close())
   await app.register(errors)
@@ -211,7 +211,7 @@ t.test('a malformed URL passes the hooks like any other, so that limits count it
   t.equal((await app.inject('/%zz')).statusCode, 429)
 })
 
-t.test('a secret in a malformed URL stays out of the answer', async t => {
+t.test('a secret in a malformed URL is not in the answer', async t => {
   const { app, log } = await build(t)
   const reply = await app.inject(`/%zz/hunter2?key=${key}`)
   t.notMatch(reply.body, /hunter2|plain/)
@@ -220,7 +220,7 @@ t.test('a secret in a malformed URL stays out of the answer', async t => {
 })
 
 for (const entry of ['true', '1', '2', '', '*', 'everyone'] as const) {
-  t.test(`trusting ${JSON.stringify(entry)} as a proxy stops the boot`, async t => {
+  t.test(`trusting ${JSON.stringify(entry)} as a proxy stops the start`, async t => {
     t.throws(() => serverOptions({ trustProxy: [entry] }), { name: 'TypeError' })
   })
 }
@@ -232,14 +232,14 @@ const forwarded: Array<[string, readonly string[], string]> = [
   ['this proxy by address', ['127.0.0.1'], '192.0.2.7']
 ]
 for (const [what, trustProxy, ip] of forwarded) {
-  t.test(`a forwarded address seen by a server that trusts ${what} is ${ip}`, async t => {
+  t.test(`a server that trusts ${what} sees a forwarded address as ${ip}`, async t => {
     const { app } = await build(t, { trustProxy })
     const reply = await app.inject({ url: '/ip', headers: { 'x-forwarded-for': '192.0.2.7' } })
     t.equal(reply.json().ip, ip)
   })
 }
 
-t.test('what still arrives while the server closes is answered in the one shape', async t => {
+t.test('requests during the shutdown get the common error shape', async t => {
   const { app, port } = await build(t)
   const raw = await openSocket(t, port)
   const arrived = once(app.server, 'request')

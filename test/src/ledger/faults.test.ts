@@ -18,7 +18,7 @@ const writer = [
   fileURLToPath(new URL('../../support/state-writer.ts', import.meta.url))
 ]
 
-t.test('a process that is killed in the middle of 200 writes loses none that it acknowledged', async t => {
+t.test('a process killed during 200 writes loses no acknowledged one', async t => {
   const directory = await statePath(t)
   const acknowledged: string[] = []
   for (const killAfter of [1, 40, 150]) {
@@ -50,7 +50,7 @@ const mayMount = mountSmall(probe)
 if (mayMount) spawnSync('umount', [probe])
 
 t.test(
-  'a full disk is reported and refused, loses nothing, and is over when there is room',
+  'a full disk is reported, loses nothing and recovers',
   { skip: mayMount ? false : 'no right to mount a small disk' },
   async t => {
     const directory = await statePath(t)
@@ -91,7 +91,7 @@ t.test(
   }
 )
 
-t.test('several command lines at once lose nothing of each other', async t => {
+t.test('concurrent commands lose no writes', async t => {
   const directory = await statePath(t)
   const state = await openState(t, { directory })
   const cwd = t.testdir({})
@@ -106,7 +106,7 @@ t.test('several command lines at once lose nothing of each other', async t => {
   await until(() => ids.every(id => state.isRevoked({ id: 'jwt:ada', tokenId: id })))
 })
 
-t.test('a lock that a killed process left is no obstacle for long', async t => {
+t.test('the lock of a killed process expires', async t => {
   const directory = await statePath(t)
   const state = await openState(t, { directory })
   await mkdir(join(directory, 'journal.lock'))
@@ -114,7 +114,7 @@ t.test('a lock that a killed process left is no obstacle for long', async t => {
   t.match(await readFile(join(directory, 'journal'), 'utf8'), '"id":"k"')
 })
 
-t.test('what a killed process left of a new journal is no obstacle', async t => {
+t.test('an incomplete new journal of a killed process is replaced', async t => {
   const directory = await statePath(t)
   const first = await State.open({ directory })
   await first.revokeKey('k', commandLine)

@@ -14,7 +14,7 @@ import { until } from '../../support/until.js'
 const isRoot = process.getuid?.() === 0
 const withToken = (tokenId: string) => ({ id: 'jwt:ada', tokenId, issuedAt: Date.now() })
 
-t.test('the directory and what is in it are for their owner alone', async t => {
+t.test('the state directory and its files are private', async t => {
   const directory = await statePath(t)
   const state = await openState(t, { directory })
   await state.mint(mintedRecord())
@@ -22,14 +22,14 @@ t.test('the directory and what is in it are for their owner alone', async t => {
   for (const name of await readdir(directory)) t.equal((await stat(join(directory, name))).mode & 0o077, 0, name)
 })
 
-t.test('a directory that is there and empty becomes its owner\'s alone', async t => {
+t.test('an empty directory becomes private', async t => {
   const directory = await statePath(t)
   await mkdir(directory, { mode: 0o755 })
   await openState(t, { directory })
   t.equal((await stat(directory)).mode & 0o777, 0o700)
 })
 
-t.test('a directory that is open to others and holds other things is left alone', async t => {
+t.test('a shared directory with other files is left alone', async t => {
   const directory = await statePath(t)
   await mkdir(directory)
   await chmod(directory, 0o755)
@@ -38,7 +38,7 @@ t.test('a directory that is open to others and holds other things is left alone'
   t.equal((await stat(directory)).mode & 0o777, 0o755)
 })
 
-t.test('a directory that is made for sharing is left alone, even where it is empty', async t => {
+t.test('a sticky directory is left alone, even if empty', async t => {
   const directory = await statePath(t)
   await mkdir(directory)
   await chmod(directory, 0o1777)
@@ -46,7 +46,7 @@ t.test('a directory that is made for sharing is left alone, even where it is emp
   t.equal((await stat(directory)).mode & 0o7777, 0o1777)
 })
 
-t.test('a directory of another user, who could take the state away, is left alone', async t => {
+t.test('a directory of another user is left alone', async t => {
   // Root alone can give a directory away; for others its own are another user's.
   const directory = isRoot ? await statePath(t) : '/'
   if (isRoot) {
@@ -62,7 +62,7 @@ t.test('a directory of another user, who could take the state away, is left alon
 })
 
 t.test(
-  'State.open by root makes no directory in one of another user',
+  "State.open by root creates no directory inside another user's",
   { skip: isRoot ? false : 'only root can give directories away' },
   async t => {
     const directory = await statePath(t)
@@ -72,7 +72,7 @@ t.test(
   }
 )
 
-t.test('a damaged journal is kept beside the restored one, and not written through a link', async t => {
+t.test('a damaged journal is kept aside, not through a link', async t => {
   const directory = await statePath(t)
   const state = await openState(t, { directory, pollMs: 20 })
   await state.revokeKey('k', commandLine)
@@ -90,7 +90,7 @@ t.test('a damaged journal is kept beside the restored one, and not written throu
   t.equal(await readFile(elsewhere, 'utf8'), 'untouched')
 })
 
-t.test('a directory that cannot be had is one sentence', async t => {
+t.test('an unusable directory is one sentence', async t => {
   const directory = await statePath(t)
   await writeFile(directory, '')
   await t.rejects(State.open({ directory }), {
@@ -98,7 +98,7 @@ t.test('a directory that cannot be had is one sentence', async t => {
   })
 })
 
-t.test('what was revoked stays so through a start under a clock that is ahead', async t => {
+t.test('a revocation survives a start with a clock that is ahead', async t => {
   const { directory, id } = await written(t)
   const right = Date.now
   const shift = t.intercept(Date, 'now', { value: () => right() + 40 * 86_400_000 })
@@ -110,7 +110,7 @@ t.test('what was revoked stays so through a start under a clock that is ahead', 
   t.ok(fresh.isRevoked(withToken(id)), 'and on the disk')
 })
 
-t.test('all of a subject up to now is also what is on record of a clock that was ahead', async t => {
+t.test('revokeSubject covers tokens of a clock that was ahead', async t => {
   const state = await openState(t)
   const at = Date.now() + 3_600_000
   await state.mint(mintedRecord({ id: 'early' }))
@@ -128,7 +128,7 @@ async function written (t: Test): Promise<{ directory: string, journal: string, 
   return { directory, journal: join(directory, 'journal'), id: 'kept' }
 }
 
-t.test('a line that a killed writer left half is skipped, and what comes after it is read', async t => {
+t.test('a torn line is skipped, and later lines are read', async t => {
   const { directory, journal, id } = await written(t)
   const whole = await readFile(journal, 'utf8')
   await writeFile(journal, whole + lineOf(mintedRecord()).slice(0, -40))
@@ -178,7 +178,7 @@ for (const [what, damage] of [
     }
   ]
 ] as const) {
-  t.test(`with a journal replaced by ${what} a server does not start`, async t => {
+  t.test(`a journal replaced by ${what} stops the start`, async t => {
     const { directory, journal } = await written(t)
     await damage(journal)
     await t.rejects(State.open({ directory }), {
@@ -187,7 +187,7 @@ for (const [what, damage] of [
     })
   })
 
-  t.test(`a running server writes a journal anew that was replaced by ${what}, and says so`, async t => {
+  t.test(`a running server rewrites a journal replaced by ${what} and reports it`, async t => {
     const { directory, journal, id } = await written(t)
     const said: string[] = []
     const state = await openState(t, {
@@ -206,7 +206,7 @@ for (const [what, damage] of [
   })
 }
 
-t.test('a journal that was deleted under a running server is written anew', async t => {
+t.test('a deleted journal is rewritten by a running server', async t => {
   const { directory, journal, id } = await written(t)
   const said: string[] = []
   await openState(t, { directory, report: sentence => { said.push(sentence) } })
@@ -216,7 +216,7 @@ t.test('a journal that was deleted under a running server is written anew', asyn
   t.ok(fresh.isRevoked(withToken(id)))
 })
 
-t.test('a directory that was taken away is a problem until it is back, and a revocation counts meanwhile', async t => {
+t.test('a removed directory is a problem until it returns, and revocations apply', async t => {
   const { directory } = await written(t)
   const said: string[] = []
   const state = await openState(t, { directory, report: sentence => { said.push(sentence) } })
@@ -233,7 +233,7 @@ t.test('a directory that was taken away is a problem until it is back, and a rev
   t.match(said, [/cannot be used/])
 })
 
-t.test('a journal of dead lines becomes short again, and loses nothing that is live', async t => {
+t.test('a journal is compacted without losing live records', async t => {
   const directory = await statePath(t)
   const state = await openState(t, { directory })
   await state.revokeKey('kept', commandLine)
@@ -247,7 +247,7 @@ t.test('a journal of dead lines becomes short again, and loses nothing that is l
   t.ok(state.isRevoked({ id: 'x', keyId: 'kept' }))
 })
 
-t.test('a line of a later version is no obstacle', async t => {
+t.test('a line of a later version is skipped', async t => {
   const { directory, journal, id } = await written(t)
   await writeFile(
     journal,

@@ -8,7 +8,7 @@ import { until } from '../../support/until.js'
 
 const withToken = (tokenId: string) => ({ id: 'jwt:ada', tokenId, issuedAt: Date.now() })
 
-t.test('without a directory all is in memory', async t => {
+t.test('without a directory the state is in memory', async t => {
   const state = await openState(t)
   const minted = mintedRecord()
   t.ok(await state.mint(minted))
@@ -18,7 +18,7 @@ t.test('without a directory all is in memory', async t => {
   t.same(state.problems(), [])
 })
 
-t.test('what was acknowledged is there after a restart', async t => {
+t.test('acknowledged records survive a restart', async t => {
   const directory = await statePath(t)
   const minted = mintedRecord({ subject: 'Ада 愛\n', scopes: ['files:read'] })
   const first = await State.open({ directory })
@@ -34,7 +34,7 @@ t.test('what was acknowledged is there after a restart', async t => {
   t.ok(second.isRevoked({ id: 'jwt:bob', issuedAt: Date.now() - 5000 }))
 })
 
-t.test('what one process writes the other knows, in both directions', async t => {
+t.test("two processes read each other's records", async t => {
   const directory = await statePath(t)
   const server = await openState(t, { directory })
   const other = await openState(t, { directory })
@@ -48,7 +48,7 @@ t.test('what one process writes the other knows, in both directions', async t =>
   t.equal(told, 1)
 })
 
-t.test('many writes of two processes at once are all there', async t => {
+t.test('concurrent writes of two processes are all kept', async t => {
   const directory = await statePath(t)
   const states = [await openState(t, { directory }), await openState(t, { directory })] as const
   const all = Array.from({ length: 200 }, () => mintedRecord())
@@ -57,7 +57,7 @@ t.test('many writes of two processes at once are all there', async t => {
   t.same(fresh.list({ limit: 1000 })?.tokens.map(({ id }) => id).sort(), all.map(({ id }) => id).sort())
 })
 
-t.test('a token minted by who is revoked by another process at the same time is never on record', async t => {
+t.test('mint refuses a minter that another process revokes at the same time', async t => {
   const directory = await statePath(t)
   const server = await openState(t, { directory, pollMs: 60_000 })
   const other = await openState(t, { directory })
@@ -66,7 +66,7 @@ t.test('a token minted by who is revoked by another process at the same time is 
   t.same(server.list()?.tokens, [])
 })
 
-t.test('with a token those end that were minted with it, and with those', async t => {
+t.test('revokeToken with withMinted revokes all descendants', async t => {
   const state = await openState(t)
   const by = (tokenId: string) => ({ principal: 'jwt:x', tokenId })
   for (const [id, minter] of [
@@ -78,7 +78,7 @@ t.test('with a token those end that were minted with it, and with those', async 
   t.notOk(state.isRevoked(withToken('other')))
 })
 
-t.test('with a subject those end that it minted, with a key those that were minted with it', async t => {
+t.test('revokeSubject and revokeKey with withMinted revoke minted tokens', async t => {
   const state = await openState(t)
   await state.mint(mintedRecord({ id: 'a', subject: 'bob', by: { principal: 'jwt:root', tokenId: 'r' } }))
   await state.mint(mintedRecord({ id: 'b', subject: 'bob', by: { principal: 'user:ops', keyId: 'k' } }))
@@ -86,7 +86,7 @@ t.test('with a subject those end that it minted, with a key those that were mint
   t.same(await state.revokeKey('k', commandLine, true), ['b'])
 })
 
-t.test('a list comes in pages, and can be of one subject', async t => {
+t.test('list returns pages and filters by subject', async t => {
   const state = await openState(t)
   for (const id of ['1', '2', '3', '4', '5']) {
     await state.mint(mintedRecord({ id, subject: id === '4' ? 'bob' : 'ada' }))
@@ -99,13 +99,13 @@ t.test('a list comes in pages, and can be of one subject', async t => {
   t.equal(state.list({ after: 'unknown' }), undefined)
 })
 
-t.test('a token that has ended is not listed', async t => {
+t.test('list omits expired tokens', async t => {
   const state = await openState(t)
   await state.mint(mintedRecord({ expiresAt: Date.now() - 1 }))
   t.same(state.list()?.tokens, [])
 })
 
-t.test('a closed state writes no more, and tells nobody', async t => {
+t.test('a closed state refuses writes and calls no listeners', async t => {
   const directory = await statePath(t)
   const state = await State.open({ directory, pollMs: 5 })
   state.onChange(() => t.fail('told'))

@@ -3,7 +3,7 @@ import t from 'tap'
 import { commandLine } from '../../../src/ledger/records.js'
 import { openState } from '../../support/state.js'
 
-t.test('an address can be unlocked again where the last unlock was by a clock that is ahead', async t => {
+t.test('unlockAddress works after an unlock by a clock that is ahead', async t => {
   const state = await openState(t)
   const heard: string[] = []
   state.onUnlock(address => { heard.push(address) })

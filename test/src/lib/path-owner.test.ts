@@ -7,7 +7,7 @@ import { isRoot, nobody, unlessNobodyCan } from '../../support/process.js'
 
 const asRoot = { skip: isRoot ? unlessNobodyCan() : 'only root can give directories away' }
 
-t.test('ownerOf names nobody where root alone controls the path', asRoot, async t => {
+t.test('ownerOf is undefined if only root controls the path', asRoot, async t => {
   const base = t.testdir({ own: { file: '' } })
   for (const path of [
     base,
@@ -17,7 +17,7 @@ t.test('ownerOf names nobody where root alone controls the path', asRoot, async 
   ]) { t.equal(ownerOf(path), undefined, path) }
 })
 
-t.test('ownerOf names the owner of a directory on the way', asRoot, async t => {
+t.test('ownerOf returns the owner of a parent directory', asRoot, async t => {
   const base = t.testdir({ theirs: { inner: { file: '' } } })
   chownSync(join(base, 'theirs'), nobody.uid, nobody.gid)
   for (const path of ['theirs', 'theirs/inner/file', 'theirs/none', 'theirs/none/deeper']) {
@@ -25,13 +25,13 @@ t.test('ownerOf names the owner of a directory on the way', asRoot, async t => {
   }
 })
 
-t.test('ownerOf ignores the owner of the file itself, who cannot replace it', asRoot, async t => {
+t.test('ownerOf ignores the owner of the file itself', asRoot, async t => {
   const base = t.testdir({ file: '' })
   chownSync(join(base, 'file'), nobody.uid, nobody.gid)
   t.equal(ownerOf(join(base, 'file')), undefined)
 })
 
-t.test('ownerOf follows a link to the directory that it names', asRoot, async t => {
+t.test('ownerOf follows a link to its target directory', asRoot, async t => {
   const base = t.testdir({ theirs: {}, own: {} })
   chownSync(join(base, 'theirs'), nobody.uid, nobody.gid)
   symlinkSync('../theirs/file', join(base, 'own', 'link'))
@@ -40,7 +40,7 @@ t.test('ownerOf follows a link to the directory that it names', asRoot, async t 
   t.match(ownerOf(join(base, 'theirs', 'back', 'file')), { uid: nobody.uid }, 'who can put another link there')
 })
 
-t.test('ownerOf never names the group of root', asRoot, async t => {
+t.test('ownerOf never returns the group of root', asRoot, async t => {
   const base = t.testdir({ theirs: {} })
   chownSync(join(base, 'theirs'), 65_000, 0)
   t.match(ownerOf(join(base, 'theirs')), { uid: 65_000, gid: 65_000, name: '#65000' })
@@ -62,7 +62,7 @@ for (const [what, mode, gid, name] of [
   })
 }
 
-t.test('ownerOf takes what stands in a directory like /tmp for its owner', asRoot, async t => {
+t.test("ownerOf uses the entry's owner in a sticky directory", asRoot, async t => {
   const base = t.testdir({ open: { ours: {}, theirs: '' } })
   chmodSync(join(base, 'open'), 0o1777)
   chownSync(join(base, 'open', 'theirs'), nobody.uid, nobody.gid)
@@ -70,14 +70,14 @@ t.test('ownerOf takes what stands in a directory like /tmp for its owner', asRoo
   t.match(ownerOf(join(base, 'open', 'theirs')), { uid: nobody.uid })
 })
 
-t.test('ownerOf refuses a path under the control of two users', asRoot, async t => {
+t.test('ownerOf refuses a path controlled by two users', asRoot, async t => {
   const base = t.testdir({ one: { other: {} } })
   chownSync(join(base, 'one'), 65_001, 65_001)
   chownSync(join(base, 'one', 'other'), 65_002, 65_002)
   t.throws(() => ownerOf(join(base, 'one', 'other')), { message: /#65001, #65002.*sudo -u/ })
 })
 
-t.test('ownerOf ends on links in a circle', asRoot, async t => {
+t.test('ownerOf terminates for circular links', asRoot, async t => {
   const base = t.testdir({})
   symlinkSync('b', join(base, 'a'))
   symlinkSync('a', join(base, 'b'))
@@ -96,7 +96,7 @@ t.test('requireOwnPath names sudo -u', asRoot, async t => {
   t.doesNotThrow(() => { requireOwnPath(join(base, 'file')) })
 })
 
-t.test('asOwnerOf makes what it makes theirs, and gives root back', asRoot, async t => {
+t.test('asOwnerOf creates files as the owner and returns to root', asRoot, async t => {
   const base = t.testdir({ theirs: {}, own: {} })
   chownSync(join(base, 'theirs'), nobody.uid, nobody.gid)
   chmodSync(join(base, 'own'), 0o700)

@@ -25,7 +25,7 @@ const same: Array<[string, string | undefined, string]> = [
 ]
 
 for (const [what, ip, key] of same) {
-  t.test(`${what} is counted under one name`, async (t) => {
+  t.test(`${what} is counted under its canonical key`, async (t) => {
     const addressKey = createAddressKeys()
     t.equal(addressKey(ip), key)
     t.equal(addressKey(ip), key, 'the second time, too')
@@ -37,13 +37,13 @@ t.test('another /64 has another bucket', async (t) => {
   t.not(addressKey('2001:db8:1:2::1'), addressKey('2001:db8:1:3::1'))
 })
 
-t.test('more addresses than are remembered keep their names', async (t) => {
+t.test('keys are stable beyond the size of the cache', async (t) => {
   const addressKey = createAddressKeys()
   for (let i = 0; i < 10_100; i++) addressKey(`2001:db8:${(i >> 8).toString(16)}:${(i & 255).toString(16)}::1`)
   t.equal(addressKey('2001:db8:0:1::1'), '2001:db8:0:1::')
 })
 
-t.test('however many addresses come, and however long, few are remembered', async (t) => {
+t.test('the cache of addresses is bounded', async (t) => {
   const addressKey = createAddressKeys()
   const zone = 'e'.repeat(2000)
   const held = await heldBy(() => { for (let i = 0; i < 10_100; i++) addressKey(`fe80::1%${zone}${i}`) })

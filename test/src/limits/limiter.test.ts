@@ -4,7 +4,7 @@ import t from 'tap'
 import { createLimiter } from '../../../src/limits/limiter.js'
 import { heldBy } from '../../support/heap.js'
 
-t.test('a limiter lets exactly its maximum through at once', async (t) => {
+t.test('take lets exactly its maximum through concurrently', async (t) => {
   const limiter = await createLimiter({ policy: 'user', max: 7, windowMs: 60_000 })
   const readings = await Promise.all(Array.from({ length: 60 }, () => limiter.take('ada')))
   t.equal(readings.filter((reading) => !reading.isExceeded).length, 7)
@@ -19,14 +19,14 @@ t.test('two limiters share no bucket', async (t) => {
   t.equal((await second.take('ada')).isExceeded, false)
 })
 
-t.test('a cost is taken whole or not at all', async (t) => {
+t.test('take charges a cost completely or not at all', async (t) => {
   const limiter = await createLimiter({ policy: 'user', max: 10, windowMs: 60_000 })
   t.match(await limiter.take('ada', 8), { isExceeded: false, remaining: 2 })
   t.match(await limiter.take('ada', 3), { isExceeded: true, remaining: 2 })
   t.match(await limiter.take('ada', 2), { isExceeded: false, remaining: 0 })
 })
 
-t.test('a key can have a maximum of its own', async (t) => {
+t.test('take accepts a maximum for one key', async (t) => {
   const limiter = await createLimiter({ policy: 'user', max: 1, windowMs: 60_000 })
   t.match(await limiter.take('ada', 1, 3), { isExceeded: false, max: 3, remaining: 2 })
   t.match(await limiter.take('ada', 2, 3), { isExceeded: false, max: 3, remaining: 0 })
@@ -34,21 +34,21 @@ t.test('a key can have a maximum of its own', async (t) => {
   t.match(limiter.peek('ada', 3), { isExceeded: false, max: 3, remaining: 0 })
 })
 
-t.test('a key that used more than its maximum is now has nothing left', async (t) => {
+t.test('a key above a lowered maximum has nothing left', async (t) => {
   const limiter = await createLimiter({ policy: 'user', max: 10, windowMs: 60_000 })
   await limiter.take('ada', 8)
   t.match(limiter.peek('ada', 3), { max: 3, remaining: 0 })
   t.match(await limiter.take('ada', 2, 3), { isExceeded: true, remaining: 0 })
 })
 
-t.test('however many maximums come by, few counters are kept, and the count goes on', async (t) => {
+t.test('many different maximums use few counters', async (t) => {
   const limiter = await createLimiter({ policy: 'user', max: 10, windowMs: 60_000 })
   const held = await heldBy(async () => { for (let max = 1; max <= 5000; max++) await limiter.take('ada', 1, max) })
   t.ok(held < 8, `holds ${held} MB`)
   t.match(await limiter.take('ada', 1, 5000), { isExceeded: true })
 })
 
-t.test('the headers name the bucket in both vocabularies', async (t) => {
+t.test('writeHeaders sends both header formats', async (t) => {
   const limiter = await createLimiter({ policy: 'user', max: 100, windowMs: 60_000 })
   const app = Fastify()
   t.teardown(() => app.close())
@@ -64,7 +64,7 @@ t.test('the headers name the bucket in both vocabularies', async (t) => {
   t.equal(headers.ratelimit, '"user";r=99;t=60')
 })
 
-t.test('a window under a second is told as one second', async (t) => {
+t.test('a window under a second is sent as one second', async (t) => {
   const limiter = await createLimiter({ policy: 'address', max: 1, windowMs: 5 })
   const headers: Record<string, unknown> = {}
   const app = Fastify()
@@ -78,7 +78,7 @@ t.test('a window under a second is told as one second', async (t) => {
   t.equal(headers.ratelimit, '"address";r=0;t=1')
 })
 
-t.test('a refusal says how long to wait, never less than a second in the header', async (t) => {
+t.test('a refusal has a Retry-After of at least one second', async (t) => {
   const limiter = await createLimiter({ policy: 'user', max: 1, windowMs: 60_000 })
   const late = limiter.refusal({ max: 1, remaining: 0, ttlMs: 1500.4, isExceeded: true })
   t.match(late, { statusCode: 429, data: { retryAfterMs: 1501 }, headers: { 'retry-after': '2' } })

@@ -33,7 +33,7 @@ t.test('a look changes nothing', async (t) => {
   t.equal(store.read('ada').current, 1)
 })
 
-t.test('a window ends when its length has passed since the first hit', async (t) => {
+t.test('a window ends after its length from the first hit', async (t) => {
   let time = 0
   const store = createBucketStore({ windowMs: 1000, now: () => time })
   store.take('ada', 1, 1)
@@ -53,7 +53,7 @@ t.test('long keys with the same beginning have buckets of their own', async (t) 
   t.equal(store.take(beginning + 'b', 1, 1).current, 1)
 })
 
-t.test('however long keys are, little is held of them', async (t) => {
+t.test('long keys use little memory', async (t) => {
   const store = createBucketStore({ windowMs: 60_000 })
   const held = await heldBy(() => {
     for (let i = 0; i < 4000; i++) store.take(Buffer.alloc(5000, `${i} `).toString(), 1, 1)
@@ -62,7 +62,7 @@ t.test('however long keys are, little is held of them', async (t) => {
   t.equal(store.size(), 4000)
 })
 
-t.test('a million other keys push no locked key out of its lock, in bounded memory', async (t) => {
+t.test('a million other keys do not evict a locked key', async (t) => {
   let time = 0
   const store = createBucketStore({ windowMs: 60_000, now: () => time })
   store.take('locked', 7, 7)
@@ -74,7 +74,7 @@ t.test('a million other keys push no locked key out of its lock, in bounded memo
   t.ok(store.size() <= 50_000 + 4096, `holds ${store.size()} buckets`)
 })
 
-t.test('a flood over many windows stays in bounded memory, and ends', async (t) => {
+t.test('a flood over many windows uses bounded memory', async (t) => {
   let time = 0
   const store = createBucketStore({ windowMs: 1000, maxKeys: 1000, now: () => time })
   let largest = 0
@@ -89,7 +89,7 @@ t.test('a flood over many windows stays in bounded memory, and ends', async (t) 
   t.equal(store.size(), 1)
 })
 
-t.test('a key that came in a flood stays locked when there is room again', async (t) => {
+t.test('a key locked during a flood stays locked afterwards', async (t) => {
   let time = 0
   const store = createBucketStore({ windowMs: 1000, maxKeys: 10, now: () => time })
   for (let i = 0; i < 10; i++) store.take(`early-${i}`, 1, 7)
@@ -101,7 +101,7 @@ t.test('a key that came in a flood stays locked when there is room again', async
   t.equal(store.take('late', 1, 7).current, 1)
 })
 
-t.test('any order of hits and pauses counts as one fixed window a key', async () => {
+t.test('any sequence of hits and pauses matches a fixed window', async () => {
   const step = fc.record({
     key: fc.constantFrom('a', 'b', 'c'),
     cost: fc.integer({ min: 1, max: 4 }),

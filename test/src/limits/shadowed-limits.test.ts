@@ -4,7 +4,7 @@ import { bucketOf } from '../../../src/limits/limits.js'
 import { MemoryLimits } from '../../../src/limits/memory-limits.js'
 import { ShadowedLimits } from '../../../src/limits/shadowed-limits.js'
 
-t.test('an answer to what was asked before a bucket was cleared locks nobody again', async t => {
+t.test('clear makes earlier answers outdated', async t => {
   const look = { bucket: bucketOf('address', '192.0.2.9'), cost: 0, max: 3, windowMs: 60_000 }
   const count = new MemoryLimits()
   count.take([{ ...look, cost: 3 }])

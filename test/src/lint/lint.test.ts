@@ -55,7 +55,7 @@ const bad: readonly Case[] = [
   ['result-length', 'without any bound', good, { resultLimit: Infinity }]
 ]
 for (const [id, what, tool, options] of bad) {
-  t.test(`a tool ${what} has the finding ${id} and no other`, async t => {
+  t.test(`lintTools reports only ${id} for a tool ${what}`, async t => {
     t.same(lintTools([tool], options).map(finding => [finding.id, finding.tool]), [[id, tool.name]])
   })
 }
@@ -69,10 +69,10 @@ const fine: ReadonlyArray<readonly [what: string, tool: Tool, options?: LintOpti
   ['with a name of 64 characters', { ...good, name: 'n'.repeat(64) }]
 ]
 for (const [what, tool, options] of fine) {
-  t.test(`a tool ${what} has no finding`, async t => { t.same(lintTools([tool], options), []) })
+  t.test(`lintTools reports nothing for a tool ${what}`, async t => { t.same(lintTools([tool], options), []) })
 }
 
-t.test('the built-in tools have no finding', async t => {
+t.test('the built-in tools have no findings', async t => {
   const PUBLIC_URL = 'https://mcp.example.com'
   const app = await service(t, { env: { PUBLIC_URL, OAUTH_SERVER: 'on' } })
   await app.ready()
@@ -81,13 +81,13 @@ t.test('the built-in tools have no finding', async t => {
   for (const directory of [undefined, 'claude', 'chatgpt'] as const) t.same(lintTools(tools, { for: directory }), [])
 })
 
-t.test('the tools of the examples have no finding', async t => {
+t.test('the tools of the examples have no findings', async t => {
   const { app, tools } = await buildTenants(openDatabase())
   t.teardown(() => app.close())
   t.same(lintTools([usageApp.tool, refreshUsage, order, price, reprice, ...tools]), [])
 })
 
-t.test('the settings lack what a directory needs, and then nothing', async t => {
+t.test('lintSettings reports what a directory requires', async t => {
   const of = (env: Record<string, string>): ReturnType<typeof loadConfig>['config'] =>
     loadConfig({ env: { ...credentials, ...env } }).config
   const ids = (env: Record<string, string>, directory: 'claude' | 'chatgpt'): string[] =>
@@ -99,7 +99,7 @@ t.test('the settings lack what a directory needs, and then nothing', async t => 
   t.same(ids(env, 'chatgpt'), [])
 })
 
-t.test('lists tell ChatGPT the scopes of each tool where clients can sign in, and nothing elsewhere', async t => {
+t.test('lists show scopes to ChatGPT only if clients can sign in', async t => {
   const tools = [{ ...good, name: 'read', access: { scopes: ['notes:read'] } }, good]
   const env = { PUBLIC_URL: 'https://mcp.example.com', OAUTH_SERVER: 'on', ALLOWED_HOSTS: 'localhost' }
   const app = await service(t, { env, tools })

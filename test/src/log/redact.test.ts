@@ -57,7 +57,7 @@ const fields: Array<[string, unknown, string]> = [
 ]
 const redact = createRedactor([plain, `${plain}-and-more`, 'p"a\\s+s.$', '', 'ab'])
 for (const [what, value, hidden] of fields) {
-  t.test(`${what} is blotted out, and the line stays JSON`, async t => {
+  t.test(`${what} is redacted, and the line stays JSON`, async t => {
     const line = JSON.stringify({ level: 30, ...value as object, last: 'kept' })
     t.ok(line.includes(hidden))
     const out = redact(line)
@@ -87,7 +87,7 @@ const kept: Array<[string, object]> = [
   ['a word that a short secret would hit', { text: 'about' }]
 ]
 for (const [what, value] of kept) {
-  t.test(`${what} is left as it is`, async t => {
+  t.test(`${what} is not redacted`, async t => {
     t.equal(redact(JSON.stringify(value)), JSON.stringify(value))
   })
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { searchFor } from '../../../src/log/secret-search.js'
 
-t.test('a text is found at every place of a line, of whatever length it is', async t => {
+t.test('searchFor finds a text at every position and length', async t => {
   for (const length of [4, 5, 7, 8, 9, 15, 16, 23, 24, 31, 43, 200]) {
     const text = Array.from({ length }, (_, i) => String.fromCharCode(97 + (i * 7 + (i >> 3)) % 26)).join('')
     const holds = searchFor([text])
@@ -14,7 +14,7 @@ t.test('a text is found at every place of a line, of whatever length it is', asy
   }
 })
 
-t.test('no text is missed, whatever the texts and the line are', async () => {
+t.test('searchFor misses no text (property)', async () => {
   const text = fc.string({ unit: fc.constantFrom('a', 'b', 'é', '"', '\\', '\u{1f511}'), minLength: 4, maxLength: 40 })
   fc.assert(
     fc.property(
@@ -31,7 +31,7 @@ t.test('no text is missed, whatever the texts and the line are', async () => {
   )
 })
 
-t.test('of a thousand keys none is found in ordinary lines', async t => {
+t.test('searchFor finds none of a thousand keys in ordinary lines', async t => {
   const holds = searchFor(
     Array.from(
       { length: 1000 },
@@ -52,6 +52,6 @@ t.test('of a thousand keys none is found in ordinary lines', async t => {
   t.notOk(holds(''))
 })
 
-t.test('a text too short to be told from others is refused', async t => {
+t.test('searchFor refuses a text under four characters', async t => {
   t.throws(() => searchFor(['long enough', 'abc']), RangeError)
 })

@@ -17,13 +17,13 @@ const odd: Array<[string, unknown, object]> = [
   ]
 ]
 for (const [what, error, expected] of odd) {
-  t.test(`${what} can be logged as an error`, async t => {
+  t.test(`loggable serializes ${what}`, async t => {
     t.strictSame(loggable(error), expected)
     t.strictSame(loggable(loggable(error)), expected)
   })
 }
 
-t.test('causes end after three, messages after 8 KiB', async t => {
+t.test('loggable stops after three causes and truncates messages at 8 KiB', async t => {
   const error = new Error('x'.repeat(10_000))
   error.cause = error
   const out = loggable(error)

@@ -30,7 +30,7 @@ const spellings: Array<[what: string, text: string]> = [
 
 const redact = createRedactor([secret, plain])
 for (const [what, text] of spellings) {
-  t.test(`a secret ${what} is blotted out, and the line stays JSON`, async t => {
+  t.test(`a secret ${what} is redacted, and the line stays JSON`, async t => {
     const out = redact(JSON.stringify({ level: 30, text, last: 'kept' }))
     t.match(out, /\[redacted\]/)
     t.equal(JSON.parse(out).last, 'kept')
@@ -38,16 +38,16 @@ for (const [what, text] of spellings) {
   })
 }
 
-t.test('a token is blotted out of a path that escapes it twice', async t => {
+t.test('a token in a doubly escaped path is redacted', async t => {
   t.match(redact(JSON.stringify({ path: '/x/%256d%2563p_ab12cd34_Zm9vYmFyYmF6cXV4' })), /"path":"\[redacted\]"/)
 })
 
-t.test('escapes that hide nothing stay as they are', async t => {
+t.test('unrelated escapes are unchanged', async t => {
   const line = JSON.stringify({ path: '/caf%C3%A9/%zz', text: 'a\\u0041b &#65; \u0001 \\"%41\\"', end: '%41\\' })
   t.equal(redact(line), line)
 })
 
-t.test('a long line takes time in proportion to its length', async t => {
+t.test('the time for a line grows linearly with its length', async t => {
   const timeOf = (text: string): number => {
     const started = process.cpuUsage().user
     redact(JSON.stringify({ text, last: '%41' }))
@@ -70,7 +70,7 @@ const marks: Array<[what: string, character: string]> = [
   ['a byte order mark', '\ufeff']
 ]
 for (const [what, character] of marks) {
-  t.test(`${what} is escaped, and the line means the same`, async t => {
+  t.test(`${what} is escaped without changing the meaning of the line`, async t => {
     const line = JSON.stringify({ text: `a${character}b`, [character]: 1 })
     const out = printableLine(`${line}\n`)
     t.notOk(out.includes(character))
@@ -78,7 +78,7 @@ for (const [what, character] of marks) {
   })
 }
 
-t.test('a line is bounded, stays JSON and keeps its short fields', async t => {
+t.test('a long line is truncated, stays JSON and keeps short fields', async t => {
   const deep = JSON.parse(`${'{"a":'.repeat(50)}1${'}'.repeat(50)}`)
   const line = JSON.stringify({
     level: 30,
@@ -94,7 +94,7 @@ t.test('a line is bounded, stays JSON and keeps its short fields', async t => {
   t.ok(out.endsWith('}\n'))
 })
 
-t.test('an ordinary line is left as it is', async t => {
+t.test('an ordinary line is unchanged', async t => {
   const line = `${JSON.stringify({ level: 30, path: '/mcp', name: 'Zoë 名前', stack: 'Error\n    at x' })}\n`
   t.equal(printableLine(line), line)
 })

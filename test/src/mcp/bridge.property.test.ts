@@ -214,7 +214,7 @@ function wrongIn (text: string, step: Step, acts: ReadonlyArray<{ deed: Deed, ma
   return wrong
 }
 
-t.test('answers reach their own callers, and slots come back', async t => {
+t.test('answers reach their own callers, and slots return to the pool', async t => {
   const [watch, streams] = [watchSlots(), watchStreams()]
   t.teardown(() => { watch.stop(); streams.stop() })
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }), async steps => {
@@ -243,7 +243,7 @@ t.test('answers reach their own callers, and slots come back', async t => {
   t.equal(watch.idle(), 0, 'a closed endpoint keeps no slot')
 })
 
-t.test('the pool is as large as the busiest moment, and bounded after it', async t => {
+t.test('the pool grows with concurrency and shrinks to its limit', async t => {
   const watch = watchSlots()
   t.teardown(watch.stop)
   const opened = open()

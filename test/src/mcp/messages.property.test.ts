@@ -71,7 +71,7 @@ const nearly = fc.record(
   { requiredKeys: ['jsonrpc', 'method'] }
 )
 
-t.test('a message that is nearly right is answered at once, never by the deadline', async t => {
+t.test('a nearly valid message is answered at once, not by the deadline', async t => {
   const watch = watchSlots()
   t.teardown(watch.stop)
   const { endpoint } = open()

@@ -60,12 +60,12 @@ for (const text of [
   '::ffff:10.0.0.0/104',
   ' 10.0.0.1'
 ]) {
-  t.test(`${JSON.stringify(text)} is no network`, async t => {
+  t.test(`${JSON.stringify(text)} is not a network`, async t => {
     t.equal(parseNetwork(text), undefined)
   })
 }
 
-t.test('an address is read alike the second time, and after any number of others', async t => {
+t.test('an address is parsed the same when it is cached', async t => {
   const read = createAddressReader()
   const networks = [parseNetwork('192.0.2.0/24')].filter(network => network !== undefined)
   t.ok(covers(networks, read('192.0.2.1')))
@@ -74,7 +74,7 @@ t.test('an address is read alike the second time, and after any number of others
   t.notOk(covers(networks, read('10.0.0.1')))
 })
 
-t.test('however many addresses come, and however long, few are remembered', async t => {
+t.test('the cache of addresses is bounded', async t => {
   const read = createAddressReader()
   const zone = 'e'.repeat(10_000)
   const held = await heldBy(() => { for (let i = 0; i < 2100; i++) read(`fe80::1%${zone}${i}`) })

@@ -68,7 +68,7 @@ const origins: Array<[string, string, string | null]> = [
   ['a broken IPv6', 'http://[::1', null]
 ]
 for (const [what, text, expected] of origins) {
-  t.test(`an origin with ${what} reads as ${expected ?? 'none'}`, async t => {
+  t.test(`parseOrigin reads an origin with ${what} as ${expected ?? 'null'}`, async t => {
     t.equal(parseOrigin(text), expected)
   })
 }
@@ -96,7 +96,7 @@ const hosts: Array<[string, string, string | null]> = [
   ['a space inside', 'a b', null]
 ]
 for (const [what, text, expected] of hosts) {
-  t.test(`a host with ${what} reads as ${expected ?? 'none'}`, async t => {
+  t.test(`parseHost reads a host with ${what} as ${expected ?? 'null'}`, async t => {
     t.equal(parseHost(text), expected)
   })
 }
@@ -249,12 +249,12 @@ const sites: Array<[string | undefined, boolean]> = [
   ['cross-site', true], ['same-site', true], ['Cross-Site', true], ['same-origin, cross-site', true]
 ]
 for (const [value, expected] of sites) {
-  t.test(`Sec-Fetch-Site ${value ?? 'left out'} is ${expected ? 'another site' : 'no other site'}`, async t => {
+  t.test(`Sec-Fetch-Site ${value ?? 'missing'} is ${expected ? 'another site' : 'not another site'}`, async t => {
     t.equal(isFromOtherSite(value), expected)
   })
 }
 
-t.test('a list says once what it was told twice', async t => {
+t.test('createEdge removes duplicates from the list', async t => {
   t.strictSame(listing.origins, ['https://app.example.com', 'http://localhost:5173'])
 })
 
@@ -265,7 +265,7 @@ const typos: Array<[string, Parameters<typeof createEdge>[0]]> = [
   ['a public URL of another scheme', { publicUrl: 'ftp://mcp.example.com' }]
 ]
 for (const [what, rules] of typos) {
-  t.test(`${what} that is none stops the boot and names the option`, async t => {
+  t.test(`${what} that is invalid stops the start and names the option`, async t => {
     t.throws(() => createEdge(rules), { name: 'TypeError', message: new RegExp(`^${Object.keys(rules)[0]}: `) })
   })
 }

@@ -4,13 +4,13 @@ import { createChallenge } from '../../../src/oauth/challenge.js'
 
 const url = 'https://mcp.example.com/.well-known/oauth-protected-resource/mcp'
 
-t.test('without an identity provider there is a realm, and an error for who presented something', async (t) => {
+t.test('a challenge without a provider has a realm, and an error for a credential', async (t) => {
   const challenge = createChallenge({ realm: 'mcp' })
   t.equal(challenge({}), 'Bearer realm="mcp"')
   t.equal(challenge({ error: 'invalid_token' }), 'Bearer realm="mcp", error="invalid_token"')
 })
 
-t.test('with one, clients are told where it is and what to ask for', async (t) => {
+t.test('a challenge with a provider has metadata and scope', async (t) => {
   const challenge = createChallenge({ realm: 'mcp', resourceMetadata: url, scopes: ['mcp:tools', 'mcp:read'] })
   t.equal(challenge({}), `Bearer realm="mcp", scope="mcp:tools mcp:read", resource_metadata="${url}"`)
   t.equal(
@@ -27,7 +27,7 @@ for (const [what, scope] of [
   ['nothing', ''],
   ['an umlaut', 'ä']
 ] as const) {
-  t.test(`a scope with ${what} is left out`, async t => {
+  t.test(`a scope with ${what} is omitted`, async t => {
     t.equal(createChallenge({ realm: 'mcp' })({ scopes: [scope, 'ok'] }), 'Bearer realm="mcp", scope="ok"')
   })
 }

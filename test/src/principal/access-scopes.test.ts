@@ -31,7 +31,7 @@ const held: Array<[string[], string, boolean]> = [
 ]
 
 for (const [scopes, wanted, holds] of held) {
-  t.test(`who has the scopes [${scopes.join(' ')}] ${holds ? 'has' : 'has not'} ${wanted}`, async t => {
+  t.test(`the scopes [${scopes.join(' ')}] ${holds ? 'include' : 'do not include'} ${wanted}`, async t => {
     t.equal(holdsScope(scopes, wanted), holds)
   })
 }
@@ -58,7 +58,7 @@ const rules: Array<[string, AccessRule | undefined, boolean, boolean]> = [
 
 for (const [what, rule, lets, letsAdmin] of rules) {
   t.test(
-    `${what} ${lets ? 'lets' : 'does not let'} a user pass, and ${letsAdmin ? 'lets' : 'does not let'} an admin`,
+    `${what} ${lets ? 'admits' : 'refuses'} a user, and ${letsAdmin ? 'admits' : 'refuses'} an admin`,
     async t => {
       t.equal(mayUse(user, rule), lets)
       t.equal(mayUse(admin, rule), letsAdmin)

@@ -15,7 +15,7 @@ for (const [what, allow] of [
   ['returns 1', () => 1],
   ['returns nothing', () => {}]
 ] as Array<[string, () => unknown]>) {
-  t.test(`a rule that ${what} counts as no, is reported and ends nothing`, async t => {
+  t.test(`a rule that ${what} denies access and is reported`, async t => {
     const unhandled: unknown[] = []
     const keep = (reason: unknown): void => { unhandled.push(reason) }
     process.on('unhandledRejection', keep)
@@ -29,7 +29,7 @@ for (const [what, allow] of [
   })
 }
 
-t.test('a rule that answers is not reported', async t => {
+t.test('a rule that returns a boolean is not reported', async t => {
   for (const answer of [true, false]) {
     const rule = ruleBy(() => answer)
     t.equal(mayUse(ada, rule, () => { t.fail('it did not fail') }), answer)

@@ -8,29 +8,29 @@ const byKey: Verified = { principal: { id: 'apikey:1', role: 'user', scopes: [],
 const byToken: Verified = { principal: { id: 'jwt:ada', role: 'user', scopes: [], method: 'jwt', attributes: {} } }
 const bad: Verdict = { reason: 'bad' }
 
-t.test('a key and a token that are both good prove who the key names', async (t) => {
+t.test('a valid key and a valid token give the principal of the key', async (t) => {
   const authenticate = createAuthenticator({ verifyKey: () => byKey, verifyToken: () => byToken })
   t.equal(authenticate({ key: 'k', token: 't' }), byKey)
 })
 
-t.test('a bad key beside a good token proves nobody', async (t) => {
+t.test('an invalid key with a valid token is refused', async (t) => {
   const authenticate = createAuthenticator({ verifyKey: () => bad, verifyToken: () => byToken })
   t.equal(authenticate({ key: 'k', token: 't' }), bad)
 })
 
-t.test('a bad token beside a good key proves nobody', async (t) => {
+t.test('an invalid token with a valid key is refused', async (t) => {
   const authenticate = createAuthenticator({ verifyKey: () => byKey, verifyToken: () => bad })
   t.equal(authenticate({ key: 'k', token: 't' }), bad)
 })
 
-t.test('a known token beside a bad key proves nobody', async (t) => {
+t.test('a cached token with an invalid key is refused', async (t) => {
   const known = createKnownCredentials({ ttlMs: 60_000 })
   const authenticate = createAuthenticator({ verifyKey: () => bad, verifyToken: () => byToken, known })
   t.equal(authenticate({ token: 't' }), byToken)
   t.equal(authenticate({ key: 'k', token: 't' }), bad)
 })
 
-t.test('a bad key is refused even beside a token that cannot be judged right now', async (t) => {
+t.test('an invalid key is refused next to an unverifiable token', async (t) => {
   const authenticate = createAuthenticator({
     verifyKey: () => bad,
     verifyToken: async () => {
@@ -40,35 +40,35 @@ t.test('a bad key is refused even beside a token that cannot be judged right now
   t.equal(await authenticate({ key: 'k', token: 't' }), bad)
 })
 
-t.test('nothing proves nobody', async (t) => {
+t.test('a request without a credential is refused', async (t) => {
   const authenticate = createAuthenticator({ verifyKey: () => byKey, verifyToken: () => byToken })
   t.equal(authenticate({}), nothingPresented)
 })
 
-t.test('what is malformed is not verified', async (t) => {
+t.test('malformed credentials are not verified', async (t) => {
   const authenticate = createAuthenticator({ verifyKey: () => byKey, verifyToken: () => byToken })
   t.same(authenticate({ malformed: 'x-api-key is repeated' }), { reason: 'x-api-key is repeated' })
 })
 
-t.test('a kind of credential without a verifier proves nobody', async (t) => {
+t.test('a kind of credential without a verifier is refused', async (t) => {
   t.match(createAuthenticator({ verifyToken: () => byToken })({ key: 'k' }), { reason: String })
   t.match(createAuthenticator({ verifyKey: () => byKey })({ token: 't' }), { reason: String })
   t.match(createAuthenticator({ verifyKey: () => byKey })({ key: 'k', token: 't' }), { reason: String })
 })
 
-t.test('a verifier that has to ask elsewhere is waited for', async (t) => {
+t.test('an async verifier is awaited', async (t) => {
   const authenticate = createAuthenticator({ verifyKey: () => byKey, verifyToken: async () => bad })
   t.equal(authenticate({ key: 'k' }), byKey)
   t.equal(await authenticate({ key: 'k', token: 't' }), bad)
 })
 
-t.test('the fault of a verifier is no verdict', async (t) => {
+t.test('an error of a verifier is not a refusal', async (t) => {
   const known = createKnownCredentials({ ttlMs: 60_000 })
   const authenticate = createAuthenticator({ verifyToken: async () => { throw new Error('no answer') }, known })
   await t.rejects(async () => await authenticate({ token: 't' }), { message: 'no answer' })
 })
 
-t.test('a known token is verified again at half time, a key each time', async (t) => {
+t.test('a cached token is verified again at half of the ttl, a key always', async (t) => {
   let time = 0
   t.intercept(performance, 'now', { value: () => time })
   const known = createKnownCredentials({ ttlMs: 1000 })
@@ -85,7 +85,7 @@ t.test('a known token is verified again at half time, a key each time', async (t
   t.same(verified, ['token', 'key', 'key', 'token', 'key', 'key'])
 })
 
-t.test('a token is verified again within minutes, however long an address is spared', async (t) => {
+t.test('a token is verified again within minutes, whatever the ttl', async (t) => {
   let time = 0
   t.intercept(performance, 'now', { value: () => time })
   let verdict: Verdict = byToken
@@ -99,7 +99,7 @@ t.test('a token is verified again within minutes, however long an address is spa
   t.equal(authenticate({ token: 't' }), bad)
 })
 
-t.test('a token in use is always known, however long', async (t) => {
+t.test('a token in use stays cached', async (t) => {
   let time = 0
   t.intercept(performance, 'now', { value: () => time })
   const known = createKnownCredentials({ ttlMs: 1000 })
@@ -114,7 +114,7 @@ t.test('a token in use is always known, however long', async (t) => {
 })
 
 for (const [kind, presented] of [['key', { key: 'k' }], ['token', { token: 't' }]] as const) {
-  t.test(`a ${kind} that is good and revoked proves nobody, and is not remembered`, async (t) => {
+  t.test(`a ${kind} that is valid but revoked is refused and not cached`, async (t) => {
     const known = createKnownCredentials({ ttlMs: 60_000 })
     known.remember = () => t.fail('a revoked credential is remembered')
     const isRevoked = (): boolean => true
@@ -130,7 +130,7 @@ for (const [kind, presented] of [['key', { key: 'k' }], ['token', { token: 't' }
     )
   })
 
-  t.test(`a ${kind} that is known proves nobody once it was revoked`, async (t) => {
+  t.test(`a ${kind} that is cached is refused once revoked`, async (t) => {
     let isRevoked = false
     const authenticate = createAuthenticator({
       verifyKey: () => byKey,
@@ -144,14 +144,14 @@ for (const [kind, presented] of [['key', { key: 'k' }], ['token', { token: 't' }
   })
 }
 
-t.test('what was refused is not remembered', async (t) => {
+t.test('refused credentials are not cached', async (t) => {
   const known = createKnownCredentials({ ttlMs: 60_000 })
   known.remember = () => t.fail('a refused credential is remembered')
   const authenticate = createAuthenticator({ verifyKey: () => bad, verifyToken: () => bad, known })
   t.equal(authenticate({ key: 'k', token: 't' }), bad)
 })
 
-t.test('a key counts as used once all that was sent is good and nothing of it is revoked', async (t) => {
+t.test('onKeyUse is called only if every credential is valid and not revoked', async (t) => {
   for (const [what, token, verdict, isRevoked, uses] of [
     ['a key alone', undefined, byToken, false, 1],
     ['with a good token', 't', byToken, false, 1],
@@ -172,7 +172,7 @@ t.test('a key counts as used once all that was sent is good and nothing of it is
   }
 })
 
-t.test('a bad key is asked for like a good one, for nobody, and stays bad for its own reason', async (t) => {
+t.test('isRevoked is called with a placeholder for an invalid key', async (t) => {
   const asked: string[] = []
   const authenticate = createAuthenticator({
     verifyKey: () => bad,

@@ -22,7 +22,7 @@ for (const text of [
   `mcp_claim_${'A'.repeat(43)}`,
   'bearer abc'
 ]) {
-  t.test(`${text.slice(0, 9)}… is taken for a credential`, async t => {
+  t.test(`${text.slice(0, 9)}… is recognized as a credential`, async t => {
     t.ok(holdsCredential(text))
   })
 }
@@ -38,7 +38,7 @@ for (const text of [
   'oauth:auth0|5f7c8ec7c33c6c004bbafe82',
   'ab'.repeat(32)
 ]) {
-  t.test(`${text} is taken for an id`, async t => {
+  t.test(`${text} is accepted as an id`, async t => {
     t.notOk(holdsCredential(text))
   })
 }
@@ -50,7 +50,7 @@ for (const text of [
   `mcp_${'a-B_'.repeat(10)}abc`,
   'Authorization: Bearer 0123456789abcdef'
 ]) {
-  t.test(`${text.slice(0, 12)}… is a credential wherever it stands`, async t => {
+  t.test(`${text.slice(0, 12)}… is recognized as a credential anywhere`, async t => {
     t.ok(holdsWholeCredential(text))
   })
 }
@@ -63,13 +63,13 @@ for (const text of [
   'mcp_a-scope-of-many-words-that-is-long-and-lower-case-only',
   'eyJ.'
 ]) {
-  t.test(`${text} is a name`, async t => {
+  t.test(`${text} is accepted as a name`, async t => {
     t.notOk(holdsWholeCredential(text))
   })
 }
 
 t.test(
-  'a form that is added to the table is blotted out, is no id and no name, and is seen by the witness',
+  'a form added to the table is redacted and refused everywhere',
   async t => {
     const other: CredentialForm = {
       name: 'other',

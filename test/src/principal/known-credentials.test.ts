@@ -12,7 +12,7 @@ function stopClock (t: Test): { pass: (ms: number) => void } {
   return { pass: (ms) => { time += ms } }
 }
 
-t.test('what was remembered is recalled until its time is over', async (t) => {
+t.test('recall returns an entry until its ttl ends', async (t) => {
   const clock = stopClock(t)
   const known = createKnownCredentials({ ttlMs: 1000 })
   known.remember('key', 'digest', ada)
@@ -22,7 +22,7 @@ t.test('what was remembered is recalled until its time is over', async (t) => {
   t.equal(known.recall('key', 'digest'), null)
 })
 
-t.test('being recalled makes nothing known for longer, being verified does', async (t) => {
+t.test('recall does not extend the ttl, remember does', async (t) => {
   const clock = stopClock(t)
   const known = createKnownCredentials({ ttlMs: 1000 })
   known.remember('key', 'digest', ada)
@@ -37,7 +37,7 @@ t.test('being recalled makes nothing known for longer, being verified does', asy
   t.equal(known.recall('key', 'digest'), ada)
 })
 
-t.test('who asks for something fresher gets nothing older', async (t) => {
+t.test('recall with maxAgeMs returns nothing older', async (t) => {
   const clock = stopClock(t)
   const known = createKnownCredentials({ ttlMs: 1000 })
   known.remember('key', 'digest', ada)
@@ -52,7 +52,7 @@ t.test('a key is never recalled as a token', async (t) => {
   t.equal(known.recall('token', 'digest'), null)
 })
 
-t.test('nothing is recalled beyond its expiry, also when the wall clock jumps', async (t) => {
+t.test('recall ignores expired entries, even if the wall clock jumps', async (t) => {
   const known = createKnownCredentials({ ttlMs: 60_000 })
   const expiresAt = Date.now() + 3_600_000
   known.remember('token', 'digest', { principal: { ...ada.principal, expiresAt } })
@@ -61,13 +61,13 @@ t.test('nothing is recalled beyond its expiry, also when the wall clock jumps', 
   t.equal(known.recall('token', 'digest'), null)
 })
 
-t.test('a lifetime of zero remembers nothing', async (t) => {
+t.test('a ttl of zero remembers nothing', async (t) => {
   const known = createKnownCredentials({ ttlMs: 0 })
   known.remember('key', 'digest', ada)
   t.equal(known.recall('key', 'digest'), null)
 })
 
-t.test('what is in use outlives any number of others', async (t) => {
+t.test('entries in use survive any number of others', async (t) => {
   const known = createKnownCredentials({ ttlMs: 600_000, max: 100 })
   known.remember('key', 'digest', ada)
   for (let i = 0; i < 10_000; i++) {
@@ -77,7 +77,7 @@ t.test('what is in use outlives any number of others', async (t) => {
   t.equal(known.recall('key', 'digest'), ada)
 })
 
-t.test('no more than the maximum is remembered, and the latest are', async (t) => {
+t.test('at most max entries are kept, and the latest are among them', async (t) => {
   const known = createKnownCredentials({ ttlMs: 600_000, max: 100 })
   for (let i = 0; i < 10_000; i++) known.remember('key', `other-${i}`, ada)
   const held = Array.from({ length: 10_000 }, (_, i) => i).filter(i => known.recall('key', `other-${i}`) === ada)
@@ -86,7 +86,7 @@ t.test('no more than the maximum is remembered, and the latest are', async (t) =
 })
 
 for (const ttlMs of [-1, Number.NaN, Infinity]) {
-  t.test(`a lifetime of ${ttlMs} is refused`, async (t) => {
+  t.test(`a ttl of ${ttlMs} is refused`, async (t) => {
     t.throws(() => createKnownCredentials({ ttlMs }), RangeError)
   })
 }

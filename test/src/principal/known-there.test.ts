@@ -8,7 +8,7 @@ knownThereContract(t, async () => {
   return [known, known]
 })
 
-t.test('a credential is forgotten after the ttl, and with a ttl of 0 at once', async (t) => {
+t.test('an entry ends after the ttl, and at once with a ttl of 0', async (t) => {
   let now = 0
   t.intercept(performance, 'now', { value: () => now })
   const known = new MemoryKnownThere({ ttlMs: 1000 })
@@ -22,7 +22,7 @@ t.test('a credential is forgotten after the ttl, and with a ttl of 0 at once', a
   t.equal(none.recall('192.0.2.1', 'digest'), false)
 })
 
-t.test('beyond the maximum the oldest are forgotten', async (t) => {
+t.test('beyond the maximum the oldest entries are dropped', async (t) => {
   const known = new MemoryKnownThere({ ttlMs: 1000, max: 10 })
   for (let n = 0; n < 12; n++) known.remember('192.0.2.1', String(n))
   t.equal(known.recall('192.0.2.1', '0'), false)

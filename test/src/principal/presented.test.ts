@@ -35,7 +35,7 @@ const readable: Array<[string, string[], object]> = [
 ]
 
 for (const [what, headers, expected] of readable) {
-  t.test(`${what} is read as it is`, async (t) => {
+  t.test(`${what} is read unchanged`, async (t) => {
     t.same(readCredentials(headers), expected)
   })
 }
@@ -68,7 +68,7 @@ const malformed: Array<[string, string[]]> = [
 ]
 
 for (const [what, headers] of malformed) {
-  t.test(`${what} is no credential, and says so to the log alone`, async (t) => {
+  t.test(`${what} is not a credential, with a reason for the log`, async (t) => {
     const { malformed, ...rest } = readCredentials(headers)
     t.type(malformed, 'string')
     t.same(rest, {})

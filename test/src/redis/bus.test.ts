@@ -9,7 +9,7 @@ import { until } from '../../support/until.js'
 t.test('the bus over Redis', { skip: withoutRedis }, async t => {
   const { url, port } = await redisServer(t)
 
-  t.test('a letter that was read is taken away', async t => {
+  t.test('a message that was read is removed', async t => {
     const [a, b] = [await redisInstance(t, url), await redisInstance(t, url)]
     const heard: unknown[] = []
     b.bus.on('letter', message => { heard.push(message) })
@@ -21,7 +21,7 @@ t.test('the bus over Redis', { skip: withoutRedis }, async t => {
     await until(async () => (await ask(port, `GET ${inbox}:bytes`)).includes('\n0\r'))
   })
 
-  t.test('what waits for an instance that reads nothing is bounded in bytes', async t => {
+  t.test('pending messages of an instance are limited in bytes', async t => {
     const a = await redisInstance(t, url)
     const { commands, reader } = createClients(url)
     commands.disconnect()
@@ -39,7 +39,7 @@ t.test('the bus over Redis', { skip: withoutRedis }, async t => {
     t.equal(await bus.tell(silent, 'letter', 'small'), true, 'there is room for a small one')
   })
 
-  t.test('news goes on where a failover lost its end and ids begin again before', async t => {
+  t.test('messages continue after a failover that reset their ids', async t => {
     const [a, b] = [await redisInstance(t, url, { prefix: 'back:' }), await redisInstance(t, url, { prefix: 'back:' })]
     const heard: unknown[] = []
     let gaps = 0
@@ -59,7 +59,7 @@ t.test('the bus over Redis', { skip: withoutRedis }, async t => {
     t.same(heard, [1, 2])
   })
 
-  t.test('after Redis was away nobody is taken for dead before they could beat again', async t => {
+  t.test('after an outage no instance counts as dead too early', async t => {
     const a = await redisInstance(t, url, { prefix: 'away:' })
     const [alive, beat] = [a.keys.shared('alive'), a.keys.shared('beat')]
     const now = Date.now()
@@ -72,7 +72,7 @@ t.test('the bus over Redis', { skip: withoutRedis }, async t => {
     t.equal(await a.bus.tell('other', 'letter', 1), false, 'it did not')
   })
 
-  t.test('a Redis that is emptied under open connections is noticed', async t => {
+  t.test('emptying Redis under open connections is noticed', async t => {
     const a = await redisInstance(t, url, { prefix: 'flushed:' })
     let [gaps, ups] = [0, 0]
     a.bus.onGap(() => { gaps += 1 })

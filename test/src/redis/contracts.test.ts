@@ -33,7 +33,7 @@ t.test('ports over Redis', { skip: withoutRedis }, async (t) => {
     await knownThereContract(t, async () => known)
   })
 
-  t.test('one-time things', async (t) => {
+  t.test('one-time items', async (t) => {
     const stores = [new RedisOneTimeStore(a), new RedisOneTimeStore(b)] as const
     await oneTimeContract(t, async () => stores)
   })
@@ -85,7 +85,7 @@ t.test('ports over Redis', { skip: withoutRedis }, async (t) => {
   })
 
   // As where Redis had to be sent the script again, or a command came again after an outage.
-  t.test('an event that reaches Redis late stands in its place', async (t) => {
+  t.test('a late event is stored in its order', async (t) => {
     const log = new RedisEvents({ ...a, keys: new Keys('late-events:') })
     log.open('s', 'a-1', [1], true)
     for (const n of [1, 3, 4, 2, 5, 4]) log.append('s', 'a-1', { n, message: String(n) })

@@ -5,7 +5,7 @@ import { ask, redisServer, withoutRedis } from '../../support/redis.js'
 import { redisInstance } from '../../support/redis-instance.js'
 import { until } from '../../support/until.js'
 
-t.test('what is said while Redis forgets its scripts is kept in order', { skip: withoutRedis }, async t => {
+t.test('events stay in order while Redis loses its scripts', { skip: withoutRedis }, async t => {
   const { url, port } = await redisServer(t)
   const a = await redisInstance(t, url)
   const events = new RedisEvents(a)

@@ -46,7 +46,7 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
   t.jobs = 4
   for (const fault of ['killed', 'frozen', 'silent', 'out of memory', 'read only'] as const) {
     t.test(
-      `${fault}: I3 and I4, limits go on from what is known, within the bound, and are shared again`,
+      `${fault}: I3 and I4, limits continue within the bound and are shared again`,
       async t => {
         const redis = await redisServer(t)
         const relay = await tcpRelay(t, redis.port)
@@ -92,7 +92,7 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
     )
   }
 
-  t.test('I5: no revocation is undone, also where Redis is emptied and a new instance comes', async (t) => {
+  t.test('I5: no revocation is lost, even if Redis is emptied and an instance added', async (t) => {
     const redis = await redisServer(t)
     const [a, b] = [await redisInstance(t, redis.url), await redisInstance(t, redis.url)]
     const [one, two] = [await ledgerOf(a), await ledgerOf(b)]
@@ -121,7 +121,7 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
     )
   })
 
-  t.test('I6: nothing is minted with a credential that another instance revoked', async (t) => {
+  t.test('I6: a credential revoked by another instance cannot mint', async (t) => {
     const redis = await redisServer(t)
     const [one, two] = [
       await ledgerOf(await redisInstance(t, redis.url)),
@@ -167,7 +167,7 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
     t.same([await bob(1000), await bob(1001), await bob()], ['refused', 'added', 'refused'])
   })
 
-  t.test('I7: a link that was claimed while Redis was frozen is good afterwards, or was handed over', async (t) => {
+  t.test('I7: a link claimed while Redis is suspended is delivered once', async (t) => {
     const redis = await redisServer(t)
     const [a, b] = [await redisInstance(t, redis.url, { timeoutMs: 300 }), await redisInstance(t, redis.url)]
     const [one, two] = [new RedisOneTimeStore(a), new RedisOneTimeStore(b)]
@@ -189,7 +189,7 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
   })
 
   t.test(
-    'I9: no news is lost or told out of order where connections are cut, and an emptied Redis is noticed',
+    'I9: no message is lost or reordered by lost connections',
     async t => {
       const redis = await redisServer(t)
       const [a, b] = [await redisInstance(t, redis.url), await redisInstance(t, redis.url)]
@@ -218,7 +218,7 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
     }
   )
 
-  t.test('I11: a busy process is not taken for a slow Redis', async (t) => {
+  t.test('I11: a busy process is not mistaken for a slow Redis', async (t) => {
     const redis = await redisServer(t)
     const timeoutMs = 6000
     const instance = await redisInstance(t, redis.url, { timeoutMs })
@@ -232,7 +232,7 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
     t.equal(downs, 0)
   })
 
-  t.test('I13: what a later version shares disturbs nobody', async (t) => {
+  t.test('I13: records of a later version are ignored', async (t) => {
     const redis = await redisServer(t)
     const a = await redisInstance(t, redis.url)
     await ask(redis.port, `HSET ${a.keys.shared('state')} later:1 0|{} bad:1 nonsense bad:2 0|{{{`)
@@ -249,7 +249,7 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
 })
 
 async function policies (t: Test): Promise<void> {
-  t.test('share gives each instance its part, and refuse answers 503', async (t) => {
+  t.test('share divides the rest among instances, and refuse answers 503', async (t) => {
     const redis = await redisServer(t)
     const instances = [await redisInstance(t, redis.url), await redisInstance(t, redis.url)]
     await until(() => instances.every(({ link }) => link.instances === 2))

@@ -26,7 +26,7 @@ t.test('records in Redis', { skip: withoutRedis }, async t => {
     return { ...instance, ledger, records }
   }
 
-  t.test('sweep takes away what expired long ago, and nothing else', async t => {
+  t.test('sweep removes only what expired long ago', async t => {
     const { keys, records } = await follow('swept:')
     const now = Date.now()
     const by = { principal: 'cli' }
@@ -53,7 +53,7 @@ t.test('records in Redis', { skip: withoutRedis }, async t => {
     ])
   })
 
-  t.test('a server that merged records in any order revokes a whole chain, and lists the oldest first', async t => {
+  t.test('merging records in any order revokes a whole chain and lists in order', async t => {
     const { records } = await follow('chain:')
     const ids = Array.from({ length: 12 }, (_, n) => `token ${n}`)
     const end = Date.now() + day
@@ -70,7 +70,7 @@ t.test('records in Redis', { skip: withoutRedis }, async t => {
     t.equal(await state.mint(minted('new', end), last), false)
   })
 
-  t.test('a Redis that is emptied under open connections is filled again', async t => {
+  t.test('an emptied Redis is filled again over open connections', async t => {
     const [a, b] = [await follow('flushed:'), await follow('flushed:')]
     const by = { principal: 'cli' }
     for (const [n, one] of [a, b].entries()) {

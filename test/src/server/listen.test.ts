@@ -25,7 +25,7 @@ async function bytes (host: string, port: number, text: string): Promise<string>
   return kept
 }
 
-t.test('localhost answers at each of its addresses, at one port', async t => {
+t.test('listen answers on all addresses of localhost at one port', async t => {
   const app = build(t)
   const port = await listen(app, { host: 'localhost', port: 0, addressesOf: both })
   t.ok(port > 0)
@@ -34,7 +34,7 @@ t.test('localhost answers at each of its addresses, at one port', async t => {
   }
 })
 
-t.test('bytes that are no HTTP get the same JSON at each address', async t => {
+t.test('invalid HTTP gets the same JSON on each address', async t => {
   const app = build(t)
   const port = await listen(app, { host: 'localhost', port: 0, addressesOf: both })
   for (const address of await both()) {
@@ -42,7 +42,7 @@ t.test('bytes that are no HTTP get the same JSON at each address', async t => {
   }
 })
 
-t.test('closing all connections ends those of each address', async t => {
+t.test('closeAllConnections closes those of each address', async t => {
   const app = build(t)
   const port = await listen(app, { host: 'localhost', port: 0, addressesOf: both })
   for (const address of await both()) {
@@ -54,32 +54,32 @@ t.test('closing all connections ends those of each address', async t => {
   }
 })
 
-t.test('after the close no address accepts', async t => {
+t.test('after close no address accepts connections', async t => {
   const app = build(t)
   const port = await listen(app, { host: 'localhost', port: 0, addressesOf: both })
   await app.close()
   for (const address of await both()) await t.rejects(fetch(`http://${address}:${port}/`))
 })
 
-t.test('an address that this machine does not have is left out', async t => {
+t.test('an address that the machine does not have is skipped', async t => {
   const app = build(t)
   const port = await listen(app, { host: 'localhost', port: 0, addressesOf: async () => ['127.0.0.1', '192.0.2.1'] })
   t.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 200)
 })
 
-t.test('any other host is one address', async t => {
+t.test('any other host is a single address', async t => {
   const app = build(t)
   const port = await listen(app, { host: '127.0.0.1', port: 0, addressesOf: both })
   t.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 200)
   await t.rejects(fetch(`http://127.0.0.2:${port}/`))
 })
 
-t.test('a port that is taken rejects', async t => {
+t.test('an occupied port rejects', async t => {
   const port = await listen(build(t), { host: '127.0.0.1', port: 0 })
   await t.rejects(listen(build(t), { host: '127.0.0.1', port }), { code: 'EADDRINUSE' })
 })
 
-t.test('the system knows addresses of localhost', async t => {
+t.test('the system resolves localhost', async t => {
   const port = await listen(build(t), { host: 'localhost', port: 0 })
   t.equal((await fetch(`http://localhost:${port}/`)).status, 200)
 })

@@ -15,7 +15,7 @@ function answering (t: Test, type: string, body: string | readonly Buffer[]): Fa
   return app
 }
 
-t.test('createTestClient refuses options that it does not know or cannot use', async t => {
+t.test('createTestClient refuses unknown and invalid options', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   t.throws(() => createTestClient(undefined as never), /first argument must be a Fastify app/)
@@ -26,7 +26,7 @@ t.test('createTestClient refuses options that it does not know or cannot use', a
   }
 })
 
-t.test('an answer that is not JSON is a TestClientError that shows it', async t => {
+t.test('an answer that is not JSON rejects with a TestClientError that shows it', async t => {
   const client = createTestClient(answering(t, 'text/html', '<h1>Welcome'))
   await t.rejects(client.listTools(), { name: 'TestClientError', message: '200 the answer is not JSON: <h1>Welcome' })
   for (const body of ['', 'null', '[1]', '"x"']) {
@@ -34,7 +34,7 @@ t.test('an answer that is not JSON is a TestClientError that shows it', async t 
   }
 })
 
-t.test('a stream with CRLF, comments, and characters cut in two is read', async t => {
+t.test('streams with CRLF, comments and split characters are parsed', async t => {
   const text = [
     ': ping', '', 'id: 3', 'data: {"jsonrpc":"2.0",', 'data: "id":1,"result":{"tools":[{"name":"é"}]}}', '', ''
   ].join('\r\n')
@@ -44,13 +44,13 @@ t.test('a stream with CRLF, comments, and characters cut in two is read', async 
   t.same(await createTestClient(app).listTools(), [{ name: 'é' }])
 })
 
-t.test('listTools with tags rejects where the app has no endpoint of ours at the URL', async t => {
+t.test('listTools with tags rejects without an endpoint at the URL', async t => {
   const app = answering(t, 'application/json', '{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}')
   await t.rejects(createTestClient(app).listTools({ tags: ['a'] }), /no endpoint at \/mcp; set `url`/)
 })
 
 for (const era of ['modern', 'legacy'] as const) {
-  t.test(`each of several calls has its own notifications in the ${era} era`, async t => {
+  t.test(`each call has its own notifications in the ${era} era`, async t => {
     const app = Fastify()
     t.teardown(() => app.close())
     const say = defineTool({
@@ -69,7 +69,7 @@ for (const era of ['modern', 'legacy'] as const) {
     await client.close()
   })
 
-  t.test(`a tool that asks for ever ends with an error in the ${era} era`, async t => {
+  t.test(`a tool that asks for ever rejects in the ${era} era`, async t => {
     const app = Fastify()
     t.teardown(() => app.close())
     const ask = defineTool({

@@ -125,7 +125,7 @@ for (const era of ['modern', 'legacy'] as const) {
     await client.close()
   })
 
-  t.test(`createTestClient collects what a stream says in the ${era} era`, async t => {
+  t.test(`createTestClient collects notifications in the ${era} era`, async t => {
     const client = createTestClient(await host(t), { url: '/t/mcp', key: adaKey, era })
     const { text, notifications } = await client.callTool('talk')
     t.equal(text, 'done')
@@ -138,13 +138,13 @@ for (const era of ['modern', 'legacy'] as const) {
     await client.close()
   })
 
-  t.test(`createTestClient answers for the person, the model and the workspace in the ${era} era`, async t => {
+  t.test(`createTestClient answers for user, model and workspace in the ${era} era`, async t => {
     const client = createTestClient(await host(t), { url: '/t/mcp', key: adaKey, era, ...answers })
     t.equal((await client.callTool('ask')).text, 'Ada hi file:///work')
     await client.close()
   })
 
-  t.test(`createTestClient is whom it is told to be, in the ${era} era`, async t => {
+  t.test(`createTestClient uses its credential or principal in the ${era} era`, async t => {
     const app = await host(t)
     const url = '/t/mcp'
     t.match(
@@ -173,7 +173,7 @@ for (const era of ['modern', 'legacy'] as const) {
     })
   })
 
-  t.test(`an AsyncLocalStorage of the host keeps its store in handlers of the ${era} era`, async t => {
+  t.test(`an AsyncLocalStorage of the host works in handlers of the ${era} era`, async t => {
     const client = createTestClient(await host(t), { url: '/t/mcp', key: adaKey, era })
     t.equal((await client.callTool('stored')).text, 'of the host')
   })
@@ -194,7 +194,7 @@ t.test('createTestClient rejects with the code of the refusal', async t => {
   t.throws(() => createTestClient(app, { key: adaKey, token: 'x' }), /one of key, token and principal/)
 })
 
-t.test('listTools of createTestClient filters by tags, among the tools that the caller sees', async t => {
+t.test('listTools of createTestClient filters visible tools by tags', async t => {
   const tagged = (name: string, tags: string[], role?: string) => defineTool({
     name, tags, ...(role === undefined ? {} : { access: { roles: [role] } }), handler: () => name
   })
@@ -218,13 +218,13 @@ t.test('listTools of createTestClient filters by tags, among the tools that the 
   await t.rejects(client.listTools({ tags: 'billing' as never }), /tags must be a list/)
 })
 
-t.test('createTestClient speaks to a service, too', async t => {
+t.test('createTestClient works with buildApp', async t => {
   const app = await buildApp({ env: { API_KEYS: adaKey }, logStream: logSink(), tools })
   t.teardown(() => app.close())
   t.equal((await createTestClient(app, { key: adaKey }).callTool('greet', { name: 'Ada' })).text, 'Hello, Ada!')
 })
 
-t.test('the principal of a test client is no door for anybody else', async t => {
+t.test('the principal of a test client gives no access to others', async t => {
   const statuses: number[] = []
   let url = ''
   let header: [string, string] | undefined

@@ -27,7 +27,7 @@ const good: Array<[string, Claims, ClaimRules]> = [
 ]
 
 for (const [what, claims, rules] of good) {
-  t.test(`a token with ${what} is sound`, async t => {
+  t.test(`a token with ${what} is valid`, async t => {
     t.match(readClaims(claims, rules, now * 1000), { sub: 'ada' })
   })
 }
@@ -59,12 +59,12 @@ const bad: Array<[string, Claims, ClaimRules, RegExp]> = [
 ]
 
 for (const [what, claims, rules, reason] of bad) {
-  t.test(`a token with ${what} is not sound, and the log can tell why`, async t => {
+  t.test(`a token with ${what} is invalid, with a reason for the log`, async t => {
     t.match(readClaims(claims, rules, now * 1000), reason)
   })
 }
 
-t.test('times are read in milliseconds, the end with its tolerance, and nothing else is handed on', async t => {
+t.test('readClaims returns milliseconds, adds the tolerance and drops other claims', async t => {
   const claims = { ...sound, exp: now + 0.0015, iat: now - 0.5, jti: 'id', role: 'admin' }
   t.strictSame(readClaims(claims, { toleranceSeconds: 5 }, now * 1000), {
     sub: 'ada',
@@ -105,12 +105,12 @@ const paths: Array<[string, unknown]> = [
 ]
 
 for (const [path, found] of paths) {
-  t.test(`at the path "${path}" a token says ${JSON.stringify(found) ?? 'nothing'}`, async t => {
+  t.test(`claimAt finds ${JSON.stringify(found) ?? 'nothing'} at the path "${path}"`, async t => {
     t.strictSame(claimAt(nested, path), found)
   })
 }
 
-t.test('what is no object of claims says nothing', async t => {
+t.test('claimAt finds nothing in a value that is not an object', async t => {
   for (const claims of [undefined, null, 'a', 1, [nested]]) t.equal(claimAt(claims, 'a'), undefined)
 })
 
@@ -145,7 +145,7 @@ const headers: Array<[string, string, object]> = [
 
 for (const [what, token, header] of headers) {
   t.test(
-    `of ${what} ${Object.keys(header).length === 0 ? 'nothing can' : 'the claims may'} be read before it is verified`,
+    `claimedHeader and claimedPayload read ${Object.keys(header).length === 0 ? 'nothing' : 'the parts'} of ${what}`,
     async t => {
       t.strictSame(claimedHeader(token), header)
     }

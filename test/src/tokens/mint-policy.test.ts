@@ -21,7 +21,7 @@ const minters: Array<[string, Principal, MintPolicy, boolean]> = [
 ]
 
 for (const [who, principal, policy, may] of minters) {
-  t.test(`under the policy ${policy} ${who} ${may ? 'mints' : 'does not mint'}`, async t => {
+  t.test(`under the policy ${policy} ${who} ${may ? 'can mint' : 'cannot mint'}`, async t => {
     t.equal(mayMint(principal, policy), may)
   })
 }
@@ -57,7 +57,7 @@ const wishes: Array<[string, Principal, OwnRole, string[], 'role' | 'scopes' | u
 ]
 
 for (const [what, minter, role, scopes, excess] of wishes) {
-  t.test(`where ${what}, ${excess === undefined ? 'nothing' : `the ${excess}`} is too much`, async t => {
+  t.test(`if ${what}, ${excess === undefined ? 'nothing' : `the ${excess}`} exceeds the rights`, async t => {
     t.equal(excessOf(minter, role, scopes), excess)
   })
 }
@@ -105,8 +105,7 @@ const identities: Array<[string, Parameters<typeof identityOf>, ReturnType<typeo
 
 for (const [what, settings, identity] of identities) {
   t.test(
-    `${what} a token ${identity.issuer === undefined ? 'names no issuer' : `is of ${identity.issuer}`}, and ` +
-      `${identity.audience === undefined ? 'for nobody' : `for ${identity.audience}`}`,
+    `${what}, tokens have ${identity.issuer === undefined ? 'no iss' : `iss ${identity.issuer}`} and ${identity.audience === undefined ? 'no aud' : `aud ${identity.audience}`}`,
     async t => {
       t.strictSame(identityOf(...settings), identity)
     }

@@ -18,14 +18,14 @@ function setSecret (t: Test, value: string | undefined): void {
   else process.env.JWT_SECRET = value
 }
 
-t.test('a token is good for the user it is made for', async (t) => {
+t.test('generateToken creates a token for its user', async (t) => {
   const verify = createTokenVerifier([
     { kid: kidOf(secret), verify: createVerifier({ key: secret, algorithms: ['HS256'], complete: true }) }
   ])
   t.match(verify(generateToken('ada', 'admin', '1h', { secret })), { principal: { id: 'jwt:ada', role: 'admin' } })
 })
 
-t.test('a token names its secret, and not by a part or a plain digest of it', async (t) => {
+t.test('kid identifies the secret without revealing it', async (t) => {
   const [header = ''] = generateToken('ada', 'user', '1h', { secret }).split('.')
   const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString())
   t.match(kid, /^[\w-]{11}$/)
@@ -35,7 +35,7 @@ t.test('a token names its secret, and not by a part or a plain digest of it', as
   }
 })
 
-t.test('a token is for a user and a day where nothing else is said', async (t) => {
+t.test('generateToken defaults to the role user and one day', async (t) => {
   const before = inSeconds(0)
   const claims = decode(generateToken('ada', undefined, undefined, { secret }))
   t.match(claims, { sub: 'ada', role: 'user', jti: /^[0-9a-f-]{36}$/ })
@@ -43,7 +43,7 @@ t.test('a token is for a user and a day where nothing else is said', async (t) =
   t.ok(claims.iat >= before && claims.iat <= inSeconds(0))
 })
 
-t.test('two tokens made at once have ids of their own', async (t) => {
+t.test('two tokens have different ids', async (t) => {
   const [first, second] = [
     generateToken('ada', 'user', '1h', { secret }),
     generateToken('ada', 'user', '1h', { secret })
@@ -51,25 +51,25 @@ t.test('two tokens made at once have ids of their own', async (t) => {
   t.not(decode(first).jti, decode(second).jti)
 })
 
-t.test('the secret comes from the environment where none is given', async (t) => {
+t.test('the secret defaults to JWT_SECRET of the environment', async (t) => {
   setSecret(t, secret)
   t.equal(decode(generateToken('ada')).sub, 'ada')
 })
 
 for (const given of [undefined, '', '   ']) {
-  t.test(`a secret of ${JSON.stringify(given)} in the environment is none`, async (t) => {
+  t.test(`a JWT_SECRET of ${JSON.stringify(given)} counts as missing`, async (t) => {
     setSecret(t, given)
     t.throws(() => generateToken('ada'), /JWT_SECRET/)
   })
 }
 
-t.test('an empty secret given is not replaced by the one of the environment', async (t) => {
+t.test('an empty secret option is not replaced by the environment', async (t) => {
   setSecret(t, secret)
   t.throws(() => generateToken('ada', 'user', '1h', { secret: '' }), /secret/)
 })
 
 for (const role of ['Admin', 'root', '', 'admin ']) {
-  t.test(`a token for the role ${JSON.stringify(role)} is not made`, async (t) => {
+  t.test(`generateToken refuses the role ${JSON.stringify(role)}`, async (t) => {
     t.throws(() => Reflect.apply(generateToken, undefined, ['ada', role, '1h', { secret }]), RangeError)
   })
 }
@@ -87,7 +87,7 @@ const lifetimes: Array<[string, number]> = [
 ]
 
 for (const [text, seconds] of lifetimes) {
-  t.test(`a lifetime of ${text} is ${seconds} seconds`, async (t) => {
+  t.test(`parseLifetime reads ${text} as ${seconds} seconds`, async (t) => {
     t.equal(parseLifetime(text), seconds)
   })
 }
@@ -129,7 +129,7 @@ const noLifetimes: unknown[] = [
 ]
 
 for (const text of noLifetimes) {
-  t.test(`${JSON.stringify(text)?.slice(0, 40)} is no lifetime`, async (t) => {
+  t.test(`parseLifetime refuses ${JSON.stringify(text)?.slice(0, 40)}`, async (t) => {
     t.throws(() => Reflect.apply(parseLifetime, undefined, [text]), RangeError)
   })
 }
@@ -174,7 +174,7 @@ const noUserIds: Array<[string, unknown]> = [
 ]
 
 for (const [what, userId] of noUserIds) {
-  t.test(`a user id may not be ${what}`, async (t) => {
+  t.test(`a user id must not be ${what}`, async (t) => {
     t.throws(() => Reflect.apply(checkUserId, undefined, [userId]), RangeError)
     t.throws(() => Reflect.apply(generateToken, undefined, [userId, 'user', '1h', { secret }]), RangeError)
   })
@@ -185,7 +185,7 @@ for (const scope of [
   'eyJhbGciOiJIUzI1NiJ9.e30',
   `files:mcp_${'A-'.repeat(21)}A`
 ]) {
-  t.test(`a credential is no scope and is not repeated: ${scope.slice(0, 12)}`, async t => {
+  t.test(`a credential as a scope is refused and not repeated: ${scope.slice(0, 12)}`, async t => {
     const error = t.throws(
       () => generateToken('ada', 'user', '1h', { secret, scopes: ['files:read', scope] }),
       RangeError

@@ -17,28 +17,28 @@ async function codeOf (links: OneTimeLinks): Promise<string> {
   return (await links.offer(parcel, token))?.code ?? ''
 }
 
-t.test('claim hands a token over once', async t => {
+t.test('claim returns a token once', async t => {
   const links = new OneTimeLinks()
   const code = await codeOf(links)
   t.same(await links.claim(code), parcel)
   t.equal(await links.claim(code), undefined)
 })
 
-t.test('claim hands over no token that was revoked meanwhile', async t => {
+t.test('claim does not return a token that was revoked', async t => {
   const asked: ParcelToken[] = []
   const links = new OneTimeLinks({ isRevoked: one => asked.push(one) > 0 })
   t.equal(await links.claim(await codeOf(links)), undefined)
   t.same(asked, [token])
 })
 
-t.test('each offer has a code of its own, which the log blots out', async t => {
+t.test('each offer has its own code, which the log redacts', async t => {
   const links = new OneTimeLinks()
   const codes = new Set(await Promise.all(Array.from({ length: 100 }, async () => await codeOf(links))))
   t.equal(codes.size, 100)
   for (const code of codes) t.notMatch(createRedactor()(`{"path":"/claim/${code}"}`), code.slice(10))
 })
 
-t.test('a token waits no longer than it was said', async t => {
+t.test('a token waits no longer than the ttl', async t => {
   const links = new OneTimeLinks({ ttlMs: 5 })
   const code = await codeOf(links)
   await sleep(50)
@@ -46,14 +46,14 @@ t.test('a token waits no longer than it was said', async t => {
   t.equal(await links.isFull(), false)
 })
 
-t.test('offer refuses where too many wait', async t => {
+t.test('offer refuses if too many tokens wait', async t => {
   const links = new OneTimeLinks({ store: new MemoryOneTimeStore(1) })
   await codeOf(links)
   t.equal(await links.isFull(), true)
   t.equal(await links.offer(parcel), undefined)
 })
 
-t.test('the store holds neither the token nor the code, and a text of another link does not open', async t => {
+t.test('the store contains neither token nor code, and codes fit only their own text', async t => {
   const kept = new Map<string, string>()
   const store = {
     isFull: () => false,

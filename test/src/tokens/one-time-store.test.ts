@@ -8,7 +8,7 @@ oneTimeContract(t, async () => {
   return [store, store]
 })
 
-t.test('a full store takes nothing more until something was fetched', async (t) => {
+t.test('a full store accepts nothing until an item is fetched', async (t) => {
   const store = new MemoryOneTimeStore(2)
   t.same([store.put('a', '', 60_000), store.put('b', '', 60_000), store.put('c', '', 60_000)], ['put', 'put', 'full'])
   t.equal(store.isFull(), true)

@@ -29,12 +29,12 @@ for (const [what, token, expected] of [
   ['no token', 'abc', 'issuer'],
   ['nothing', '', 'issuer']
 ] as const) {
-  t.test(`a token that says ${what} goes to the side of ${expected}`, async (t) => {
+  t.test(`a token with ${what} is routed to ${expected}`, async (t) => {
     t.same(await routeTokens({ own, issuers: [provider] })?.(token), { reason: expected })
   })
 }
 
-t.test('with one side alone every token goes there', async (t) => {
+t.test('with a single verifier every token is routed to it', async (t) => {
   const [hs, rs] = [unsigned({ alg: 'HS256' }, { iss: issuer }), unsigned({ alg: 'RS256' }, {})]
   for (const token of [hs, rs]) {
     t.same(await routeTokens({ own })?.(token), { reason: 'own' })

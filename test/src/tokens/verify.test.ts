@@ -20,25 +20,25 @@ const rsa = generateKeyPairSync('rsa', {
   privateKeyEncoding: { type: 'pkcs8', format: 'pem' }
 })
 
-t.test('a token proves its subject until it expires', async (t) => {
+t.test('a token authenticates its subject until it expires', async (t) => {
   const exp = inSeconds(600)
   t.same(verify(forge({ payload: { sub: 'ada', exp } })), {
     principal: { id: 'jwt:ada', role: 'user', scopes: [], method: 'jwt', attributes: {}, expiresAt: exp * 1000 }
   })
 })
 
-t.test('a principal cannot be changed by who holds it', async (t) => {
+t.test('the principal of a token is frozen', async (t) => {
   const verdict = verify(forge())
   if (!('principal' in verdict)) return t.fail('the token is not good')
   t.throws(() => Object.assign(verdict.principal, { role: 'admin' }), TypeError)
   t.throws(() => Object.assign(verdict.principal.scopes, ['*']), TypeError)
 })
 
-t.test('the id of a token is kept for its revocation', async (t) => {
+t.test('the jti of a token is kept for revocation', async (t) => {
   t.match(verify(forgeClaims({ jti: 'token-1' })), { principal: { tokenId: 'token-1' } })
 })
 
-t.test('a subject that imitates a key has a name of its own', async (t) => {
+t.test('a subject that looks like a key has a separate id', async (t) => {
   t.match(verify(forgeClaims({ sub: 'apikey:0123456789ab' })), { principal: { id: 'jwt:apikey:0123456789ab' } })
 })
 
@@ -70,12 +70,12 @@ const scoped: Array<[string, unknown, string[]]> = [
 ]
 
 for (const [what, scope, expected] of scoped) {
-  t.test(`scopes in ${what} are read as a provider's are`, async (t) => {
+  t.test(`scopes in ${what} are read as from a provider`, async (t) => {
     t.match(verify(forgeClaims({ scope })), { principal: { scopes: expected } })
   })
 }
 
-t.test('an expired token is named for the log, by its signature alone', async (t) => {
+t.test('an expired token with a valid signature is named for the log', async (t) => {
   const claims = { sub: 'ada', exp: inSeconds(-1), jti: 'j-1' }
   t.same(verify(forgeClaims(claims)), {
     reason: 'the token does not verify (FAST_JWT_EXPIRED)',
@@ -96,7 +96,7 @@ const good: Array<[string, string]> = [
 ]
 
 for (const [what, token] of good) {
-  t.test(`a token with ${what} is good`, async (t) => {
+  t.test(`a token with ${what} is accepted`, async (t) => {
     t.match(verify(token), { principal: { role: 'user' } })
   })
 }
@@ -183,7 +183,7 @@ const bad: Array<[string, string]> = [
 ]
 
 for (const [what, token] of bad) {
-  t.test(`a token with ${what} is not good, and only a constant says why`, async (t) => {
+  t.test(`a token with ${what} is refused with a constant reason`, async (t) => {
     const verdict = verify(token)
     t.ok(!('principal' in verdict))
     t.match(verdict, { reason: /^(?!.*\bada\b)[\w (),]{5,80}$/ })
@@ -205,7 +205,7 @@ for (const [what, key] of [
     ["names one that is nobody's", { alg: 'HS256', kid: 'k1' }],
     ['names a number', { alg: 'HS256', kid: 1 }]
   ] as const) {
-    t.test(`after a rotation a token by ${what} that ${how} is good`, async t => {
+    t.test(`after a rotation a token by ${what} that ${how} is accepted`, async t => {
       t.match(rotated(forge({ header, key })), { principal: { id: 'jwt:ada' } })
     })
   }
@@ -219,12 +219,12 @@ for (const [what, token] of [
   ['by alg none', forge({ header: { alg: 'none', kid: kidOf(secret) } })],
   ['with a header that is no JSON', forge({ header: '{' })]
 ] as const) {
-  t.test(`after a rotation a token ${what} is not good`, async (t) => {
+  t.test(`after a rotation a token ${what} is refused`, async (t) => {
     t.same(Object.keys(rotated(token)), ['reason'])
   })
 }
 
-t.test('a token that names its secret is checked with that one alone', async (t) => {
+t.test('a token with a kid is verified only with that secret', async (t) => {
   const asked: string[] = []
   const spied = createTokenVerifier(
     ['a', 'b', 'c'].map(kid => ({
@@ -241,7 +241,7 @@ t.test('a token that names its secret is checked with that one alone', async (t)
   t.same(asked, ['b', 'a', 'b', 'c'])
 })
 
-t.test('a tolerance moves every limit by as much, and no further', async (t) => {
+t.test('a tolerance moves every time limit by exactly as much', async (t) => {
   const tolerant = createTokenVerifier([secretOf(secret, 5000)], { toleranceSeconds: 5 })
   const now = inSeconds(0)
   t.intercept(Date, 'now', { value: () => now * 1000 })
@@ -268,7 +268,7 @@ for (const [what, aud, isGood] of [
   ['a list in a list', [['team']], false],
   ['the beginning of ours', 'tea', false]
 ] as const) {
-  t.test(`where we have names, a token with ${what} is ${isGood ? '' : 'not '}good`, async t => {
+  t.test(`with configured names, a token with ${what} is ${isGood ? 'accepted' : 'refused'}`, async t => {
     t.equal('principal' in named(forgeClaims({ aud })), isGood)
   })
 }

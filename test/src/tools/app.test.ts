@@ -7,7 +7,7 @@ import { defineTool } from '../../../src/tools/tool.js'
 const tool = defineTool({ name: 'usage', _meta: { own: 1, ui: { other: 2 } }, handler: async () => 'ok' })
 const good: AppDefinition = { name: 'usage', tool, html: '<!doctype html><p>Hi' }
 
-t.test('an app is a tool that names its page, in both forms, and the page with a closed policy', async t => {
+t.test('defineApp links the tool to its page, with a closed policy', async t => {
   const { tool: linked, view } = defineApp(good)
   t.same(linked._meta, {
     own: 1,
@@ -22,7 +22,7 @@ t.test('an app is a tool that names its page, in both forms, and the page with a
   })
 })
 
-t.test('what the page may reach is said to each host in its own words', async t => {
+t.test('the allowed origins are listed in the form of each host', async t => {
   const connectDomains = ['https://api.example.com', 'wss://*.example.com:8443']
   const csp = { connectDomains, frameDomains: ['http://localhost:1'] }
   const { view } = defineApp({ ...good, csp, permissions: ['camera'], domain: 'a.example.com', prefersBorder: true })
@@ -37,7 +37,7 @@ t.test('what the page may reach is said to each host in its own words', async t 
   })
 })
 
-t.test('a page may be a file, read when the app is defined', async t => {
+t.test('defineApp reads a page from a file once', async t => {
   const directory = t.testdir({ 'page.html': '<p>From a file' })
   const { html: _, ...rest } = good
   const { view } = defineApp({ ...rest, file: join(directory, 'page.html') })
@@ -51,7 +51,7 @@ for (const origin of [
   '*', 'https://*', 'https://a.b; script-src *', "https://a.b 'unsafe-eval'", 'http://example.com', 'data:', 'blob:',
   'https://a.b/path', 'https://a.b?x', 'https://u:p@a.b', 'javascript:alert(1)', 'https://a.*.b', '', 'a.b', 'https://a.b\n'
 ]) {
-  t.test(`${JSON.stringify(origin)} is refused in the policy of a page`, async t => {
+  t.test(`${JSON.stringify(origin)} is refused in the csp of a page`, async t => {
     for (const directive of ['connectDomains', 'resourceDomains', 'frameDomains', 'baseUriDomains']) {
       t.throws(() => defineApp({ ...good, csp: { [directive]: [origin] } }), /must be an array of origins/, directive)
     }

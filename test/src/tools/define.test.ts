@@ -5,12 +5,12 @@ import { definePrompt } from '../../../src/tools/prompt.js'
 import { defineResource } from '../../../src/tools/resource.js'
 import { defineTool } from '../../../src/tools/tool.js'
 
-t.test('a reader knows the type of its URI', async t => {
+t.test('defineResource types the URI', async t => {
   const fixed = defineResource({ name: 'a', uri: 'notes://a', read: uri => uri.toUpperCase() })
   t.equal(fixed.uri, 'notes://a')
 })
 
-t.test('a reader of a template knows its variables', async t => {
+t.test('defineResource types the variables of a template', async t => {
   const template = defineResource({
     name: 'a',
     uriTemplate: 'notes://{team}/{id}',
@@ -26,13 +26,13 @@ t.test('a reader of a template knows its variables', async t => {
   defineResource({ name: 'a', uriTemplate: computed, read: (_uri, _context, { team }) => String(team) })
 })
 
-t.test('a resource is either fixed or a template', async t => {
+t.test('a resource has either a URI or a template', async t => {
   // @ts-expect-error: it can't be both
   const both = defineResource({ name: 'a', uri: 'notes://a', uriTemplate: 'notes://{id}', read: () => '' })
   t.ok(both)
 })
 
-t.test('a prompt completes its own arguments alone', async t => {
+t.test('definePrompt completes only its own arguments', async t => {
   const prompt = definePrompt({
     name: 'a',
     input: z.object({ file: z.string() }),
@@ -44,7 +44,7 @@ t.test('a prompt completes its own arguments alone', async t => {
   definePrompt({ name: 'a', input: z.object({ file: z.string() }), complete: { fiel: () => [] }, handler: () => '' })
 })
 
-t.test('a tool returns what its output schema says', async t => {
+t.test('defineTool types the result by its output schema', async t => {
   const output = z.object({ n: z.number(), kind: z.enum(['a', 'b']).default('a') })
   const tool = defineTool({ name: 'a', output, handler: () => ({ structuredContent: { n: 1 } }) })
   t.equal(tool.name, 'a')

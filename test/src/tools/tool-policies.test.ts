@@ -42,7 +42,7 @@ for (const [what, policies, where] of [
     /tools\.search\.access\.scopes\.0/
   ]
 ] as const) {
-  t.test(`a policy file with ${what} stops the start as a setting does`, async t => {
+  t.test(`a policy file with ${what} stops the start like an invalid setting`, async t => {
     const error: unknown = await build(t, policies).catch((error: unknown) => error)
     t.ok(error instanceof ConfigError)
     t.match(error, {
@@ -52,19 +52,19 @@ for (const [what, policies, where] of [
   })
 }
 
-t.test('a file that is not there stops the start as a setting does', async t => {
+t.test('a missing policy file stops the start like an invalid setting', async t => {
   await t.rejects(build(t, {}, { TOOL_POLICY_FILE: join(t.testdir({}), 'none.json') }), {
     message: /^TOOL_POLICY_FILE names a file that does not exist; name an existing file, or remove the setting$/
   })
 })
 
-t.test('a cost of the whole budget can be paid, once', async t => {
+t.test('a cost equal to the whole budget is accepted', async t => {
   const app = await build(t, { tools: { search: { cost: 100 } } })
   t.equal((await post(app, callOf('search'))).status, 200)
   t.equal((await post(app, callOf('search'))).status, 429)
 })
 
-t.test('keys may have budgets of their own for a cost above the common one', async t => {
+t.test('a cost above the common budget is accepted if keys have their own', async t => {
   const keys = t.testdir({
     'keys.json': '{"version":1,"keys":[]}',
     'policies.json': '{"tools":{"search":{"cost":101}}}'
@@ -80,7 +80,7 @@ t.test('keys may have budgets of their own for a cost above the common one', asy
   t.pass()
 })
 
-t.test('policies that a host gives itself are no setting', async t => {
+t.test('policies passed as an option are not reported as a setting', async t => {
   const options = { env: { API_KEYS, LOG_LEVEL: 'silent' }, toolPolicies: { tools: { nope: {} } } }
   await t.rejects(buildApp(options), { name: 'ToolPolicyError', message: /tools\.nope/ })
 })

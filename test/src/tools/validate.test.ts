@@ -161,7 +161,7 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
 ]
 
 for (const [what, items, message] of wrong) {
-  t.test(`${what} is named`, async t => {
+  t.test(`${what} is named in the error`, async t => {
     t.throws(() => Reflect.construct(Catalog, [{ info, tools: [], ...items }]), { name: 'TypeError', message })
   })
 }
@@ -174,7 +174,7 @@ for (const [what, limits] of [
   ['a rate of none', { rate: { max: 0, windowMs: 1 } }],
   ['a window of none', { rate: { max: 1, windowMs: Infinity } }]
 ] as const) {
-  t.test(`${what} as a limit of a tool is named`, async t => {
+  t.test(`${what} as a limit of a tool is named in the error`, async t => {
     t.throws(() => new Catalog({ info, tools: [{ name: 'x', handler, ...limits }] }), {
       name: 'RangeError',
       message: /^Tool "x".*must be a whole number from 1$/
@@ -182,11 +182,11 @@ for (const [what, limits] of [
   })
 }
 
-t.test('an empty list of roles is nobody, as a policy may want it', async t => {
+t.test('an empty list of roles is accepted and means nobody', async t => {
   t.doesNotThrow(() => new Catalog({ info, tools: [{ name: 'x', handler, access: { roles: [] } }] }))
 })
 
-t.test('an instance of a class may be an item, and keep what is its own', async t => {
+t.test('a class instance with additional members is accepted', async t => {
   class Counter {
     readonly name = 'count'
     readonly access = { roles: ['admin' as const] }
@@ -199,7 +199,7 @@ t.test('an instance of a class may be an item, and keep what is its own', async 
   t.match((await post(app, callOf('count'))).body.error, { data: { code: 'MCP_ERR_UNKNOWN_TOOL' } })
 })
 
-t.test('names of other libraries are told with the name here', async t => {
+t.test('field names of other libraries are refused with ours', async t => {
   for (const [fields, words] of [
     [{ inputSchema: {} }, /^Tool "x": write `input` instead of `inputSchema`$/],
     [{ parameters: {}, execute () {} }, /^Tool "x": write `input` instead of `parameters`, and `handler` instead of `ex/],

@@ -43,7 +43,7 @@ t.test('known there', async (t) => {
   await knownThereContract(t, async () => [new WorkerKnownThere(a, 60_000), new WorkerKnownThere(b, 60_000)])
 })
 
-t.test('one-time things', async (t) => {
+t.test('one-time items', async (t) => {
   const [a, b] = two()
   await oneTimeContract(t, async () => [workerOneTimeStore(a), workerOneTimeStore(b)])
 })
@@ -58,7 +58,7 @@ t.test('bus', async (t) => {
   })
 })
 
-t.test('a worker that died is told of as dead', async (t) => {
+t.test('a worker that exits is reported as dead', async (t) => {
   const host = new PortsHost()
   const [one, other] = [channelTo(host), channelTo(host)]
   const [a, b] = [new WorkerBus(one.channel), new WorkerBus(other.channel)]
@@ -75,7 +75,7 @@ for (const [port, method] of [
   ['__proto__', 'x'],
   ['sessions', 'create']
 ] as const) {
-  t.test(`${port}.${method} fails with NotSharedError, and the primary goes on`, async t => {
+  t.test(`${port}.${method} fails with NotSharedError, and the primary continues`, async t => {
     const [channel] = two()
     await t.rejects(channel.call(port, method), { name: 'NotSharedError' })
     t.equal(await channel.call('once', 'isFull'), false)

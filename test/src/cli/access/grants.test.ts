@@ -21,7 +21,7 @@ async function running (t: Test) {
 
 type Test = Parameters<typeof directory>[0]
 
-t.test('grants list shows who signed what in, and no credential', async t => {
+t.test('grants list shows person, client and rights, but no credential', async t => {
   const { app, adas, run } = await running(t)
   t.match(await run('grants', 'list'), { code: 0, stdout: 'No client is signed in.' })
   const { clientId, refreshToken } = await signIn(app, { key: adas.key })
@@ -38,7 +38,7 @@ for (const [what, args] of [
   ['the key', (_id: string, keyId: string) => ['--key', keyId]],
   ['the caller', () => ['--subject', 'user:bob']]
 ] as const) {
-  t.test(`grants revoke by ${what} ends that one in a running server, and no other`, async t => {
+  t.test(`grants revoke by ${what} ends only that grant in a running server`, async t => {
     const { app, adas, bobs, run, audit } = await running(t)
     const [stays, ends] = [await signIn(app, { key: adas.key }), await signIn(app, { key: bobs.key })]
     const [grant] = JSON.parse((await run('grants', 'list', '--subject', 'user:bob', '--json')).stdout)
@@ -63,14 +63,14 @@ for (const [what, args] of [
   })
 }
 
-t.test('grants revoke says what is missing, and that nothing was ended', async t => {
+t.test('grants revoke reports a missing grant and that nothing was revoked', async t => {
   const { run } = await running(t)
   t.match(await run('grants', 'revoke'), { code: 1, stderr: /^Pass the id of a grant/ })
   t.match(await run('grants', 'revoke', 'nonsense'), { code: 1, stderr: /not a grant id/ })
   t.match(await run('grants', 'revoke', '0'.repeat(24)), { code: 1, stderr: /Nothing was revoked/ })
 })
 
-t.test('clients add, list and remove keep clients that the server knows at once', async t => {
+t.test('clients add, list and remove apply to the server at once', async t => {
   const { app, adas, run } = await running(t)
   t.match(
     await run(
@@ -124,7 +124,7 @@ for (const [what, args] of [
   })
 }
 
-t.test('an admin lists and revokes grants with tools, a user has neither', async t => {
+t.test('admins can list and revoke grants with tools, users cannot', async t => {
   const { app, adas, bobs } = await running(t)
   const bob = await signIn(app, { key: bobs.key })
   const admin = { 'x-api-key': adas.key }

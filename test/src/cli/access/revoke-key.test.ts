@@ -11,7 +11,7 @@ import { openState, mintedRecord, statePath } from '../../../support/state.js'
 import { say } from '../../../support/terminal.js'
 import { until } from '../../../support/until.js'
 
-t.test('a key of API_KEYS is revoked by its id, as whoami shows it, too', async t => {
+t.test('tokens revoke-key accepts the API_KEYS id from whoami', async t => {
   const STATE_DIR = await statePath(t)
   const state = await openState(t, { directory: STATE_DIR })
   const id = sha256(adaKey).slice(0, 12)
@@ -28,7 +28,7 @@ t.test('a key of API_KEYS is revoked by its id, as whoami shows it, too', async 
   t.notOk(state.isRevoked({ id: 'x', keyId: sha256(bobKey).slice(0, 12) }))
 })
 
-t.test('an id that no token on record has is refused, unless it is forced', async t => {
+t.test('tokens revoke refuses an unknown id without --force', async t => {
   const STATE_DIR = await statePath(t)
   const state = await openState(t, { directory: STATE_DIR })
   await state.mint(mintedRecord({ id: 'first' }))
@@ -45,7 +45,7 @@ t.test('an id that no token on record has is refused, unless it is forced', asyn
 })
 
 t.test(
-  'a key of API_KEYS that the key file has under another id is not revoked by the one that does not count',
+  'tokens revoke-key refuses the unused id of an imported key',
   async t => {
     const STATE_DIR = await statePath(t)
     const state = await openState(t, { directory: STATE_DIR })
@@ -66,8 +66,7 @@ t.test(
 )
 
 t.test(
-  'a key of API_KEYS is revoked by its id beside a key file without it, one that the server does not read, ' +
-    'and one that is no good',
+  'tokens revoke-key accepts an API_KEYS id with an unrelated or unusable key file',
   async t => {
     const STATE_DIR = await statePath(t)
     await openState(t, { directory: STATE_DIR })
@@ -88,7 +87,7 @@ t.test(
   }
 )
 
-t.test('an id that no key has is refused, unless it is forced', async t => {
+t.test('tokens revoke-key refuses an unknown id without --force', async t => {
   const STATE_DIR = await statePath(t)
   const state = await openState(t, { directory: STATE_DIR })
   const [API_KEYS_FILE, id] = [await keyFile(t, [newKey().record]), 'kqqqqqqqqqqq']
@@ -102,7 +101,7 @@ t.test('an id that no key has is refused, unless it is forced', async t => {
   await until(() => state.isRevoked({ id: 'x', keyId: id }))
 })
 
-t.test('a managed key that is revoked here is shown so by the commands for keys, and gets no other secret', async t => {
+t.test('keys commands show a key revoked by tokens revoke-key, and refuse to rotate it', async t => {
   const STATE_DIR = await statePath(t)
   const { record, key } = newKey({ owner: 'ada' })
   const other = newKey()
@@ -117,7 +116,7 @@ t.test('a managed key that is revoked here is shown so by the commands for keys,
   t.match(await ask('rotate', record.id), { code: 1, stdout: '', stderr: /create another/ })
 })
 
-t.test('a managed key whose owner is revoked is good again with another secret', async t => {
+t.test('keys rotate makes a key valid again after its owner was revoked', async t => {
   const STATE_DIR = await statePath(t)
   const { record } = newKey({ owner: 'ada' }, Date.now() - 60_000)
   const env = { STATE_DIR, API_KEYS_FILE: await keyFile(t, [record]) }
@@ -141,7 +140,7 @@ t.test('a managed key whose owner is revoked is good again with another secret',
   t.equal(await status(), 'active')
 })
 
-t.test('where the state cannot be read the commands for keys say that they do not know', async t => {
+t.test('keys commands report an unreadable state', async t => {
   const STATE_DIR = await statePath(t)
   await mkdir(join(STATE_DIR, 'journal'), { recursive: true })
   const { code, stdout, stderr } = await say(['keys', 'list'], dirname(STATE_DIR), {

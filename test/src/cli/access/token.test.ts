@@ -13,7 +13,7 @@ function claimsOf (token: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(body ?? '', 'base64url').toString()) as Record<string, unknown>
 }
 
-t.test('stdout is the token alone, signed with the secret of .env', async t => {
+t.test('token prints only the token, signed with JWT_SECRET of .env', async t => {
   const { code, stdout, stderr } = await say(
     ['token', '--user', 'ada'],
     t.testdir({ '.env': `JWT_SECRET=${secret}\n` })
@@ -25,7 +25,7 @@ t.test('stdout is the token alone, signed with the secret of .env', async t => {
   t.same({ sub, role, life: Number(exp) - Number(iat) }, { sub: 'ada', role: 'user', life: 86_400 })
 })
 
-t.test('role and lifetime are as asked for', async t => {
+t.test('token uses the given role and lifetime', async t => {
   const { stdout } = await say(
     ['token', '--user', 'ada', '--role', 'admin', '--expires', '1h'],
     t.testdir({}),
@@ -35,7 +35,7 @@ t.test('role and lifetime are as asked for', async t => {
   t.same({ role, life: Number(exp) - Number(iat) }, { role: 'admin', life: 3600 })
 })
 
-t.test('a weak secret is warned about on stderr, so that the token still pipes', async t => {
+t.test('token warns of a weak secret on stderr', async t => {
   const { code, stdout, stderr } = await say(['token', '--user', 'ada'], t.testdir({}), { JWT_SECRET: 'short' })
   t.equal(code, 0)
   t.match(stdout, /^[\w-]+\.[\w-]+\.[\w-]+$/)
@@ -78,7 +78,7 @@ for (const [what, args, env, message] of refused) {
   })
 }
 
-t.test('a lifetime as long as the cap is granted', async t => {
+t.test('token accepts a lifetime equal to the cap', async t => {
   const { code } = await say(['token', '--user', 'ada', '--expires', '60m'], t.testdir({}), {
     JWT_SECRET: secret,
     TOKEN_MAX_TTL: '1h'
@@ -86,7 +86,7 @@ t.test('a lifetime as long as the cap is granted', async t => {
   t.equal(code, 0)
 })
 
-t.test('the help names the defaults that there are', async t => {
+t.test('token --help shows the defaults', async t => {
   const { code, stdout } = await say(['token', '--help'], t.testdir({}))
   t.equal(code, 0)
   t.match(stdout, '(default: "24h")')

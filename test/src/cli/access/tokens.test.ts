@@ -14,7 +14,7 @@ import { until } from '../../../support/until.js'
 const claimsOf = (token: string): Record<string, unknown> =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
 
-t.test('a token of the command line is on record with who it is for, and is not itself in any file', async t => {
+t.test('token records its user, and stores no token', async t => {
   const STATE_DIR = await statePath(t)
   const env = { STATE_DIR, JWT_SECRET: secret }
   const { stdout: token } = await say(
@@ -41,7 +41,7 @@ t.test('a token of the command line is on record with who it is for, and is not 
   for (const part of token.split('.')) t.notOk(journal.includes(part))
 })
 
-t.test('with PUBLIC_URL the token says who issued it and for whom', async t => {
+t.test('token with PUBLIC_URL sets iss and aud', async t => {
   const { stdout } = await say(['token', '--user', 'ada'], t.testdir({}), {
     JWT_SECRET: secret,
     PUBLIC_URL: 'https://mcp.example.com/base'
@@ -49,7 +49,7 @@ t.test('with PUBLIC_URL the token says who issued it and for whom', async t => {
   t.match(claimsOf(stdout), { iss: 'https://mcp.example.com/base', aud: 'https://mcp.example.com/base/mcp' })
 })
 
-t.test('a token is minted all the same where there is no state, and none is made', async t => {
+t.test('token works without a state and creates none', async t => {
   const directory = t.testdir({})
   const { code, stdout, stderr } = await say(['token', '--user', 'ada'], directory, { JWT_SECRET: secret })
   t.same({ code, stderr }, { code: 0, stderr: '' })
@@ -57,14 +57,14 @@ t.test('a token is minted all the same where there is no state, and none is made
   t.notOk(existsSync(join(directory, '.state')))
 })
 
-t.test('beside the .env that holds the secret the state is made', async t => {
+t.test('token creates the state next to the .env with the secret', async t => {
   const parent = dirname(await statePath(t))
   writeFileSync(join(parent, '.env'), `JWT_SECRET=${secret}\n`)
   await say(['token', '--user', 'ada'], parent)
   t.ok(existsSync(join(parent, '.state', 'journal')))
 })
 
-t.test('a token is minted all the same where the state cannot be used, with a warning', async t => {
+t.test('token works with an unusable state and warns', async t => {
   const STATE_DIR = join(t.testdir({ file: '' }), 'file')
   const { code, stdout, stderr } = await say(['token', '--user', 'ada'], t.testdirName, {
     JWT_SECRET: secret,
@@ -75,7 +75,7 @@ t.test('a token is minted all the same where the state cannot be used, with a wa
   t.match(stderr, /^Warning: the token is valid, but not on record\. The state directory .*STATE_DIR/)
 })
 
-t.test('list is a table, with the status of each', async t => {
+t.test('tokens list is a table with the status of each token', async t => {
   const STATE_DIR = await statePath(t)
   const state = await openState(t, { directory: STATE_DIR })
   await state.mint(mintedRecord({ id: 'first', subject: 'ada' }))
@@ -87,14 +87,14 @@ t.test('list is a table, with the status of each', async t => {
   t.notMatch(some, 'first')
 })
 
-t.test('an empty list says so', async t => {
+t.test('tokens list reports an empty list', async t => {
   const STATE_DIR = await statePath(t)
   await openState(t, { directory: STATE_DIR })
   t.match((await say(['tokens', 'list'], '.', { STATE_DIR })).stdout, /^There are no valid tokens/)
   t.same(JSON.parse((await say(['tokens', 'list', '--json'], '.', { STATE_DIR })).stdout), [])
 })
 
-t.test('what was minted with a token ends with it, where that is wanted', async t => {
+t.test('tokens revoke --with-minted also revokes minted tokens', async t => {
   const STATE_DIR = await statePath(t)
   const state = await openState(t, { directory: STATE_DIR })
   await state.mint(mintedRecord({ id: 'root' }))
@@ -103,7 +103,7 @@ t.test('what was minted with a token ends with it, where that is wanted', async 
   t.same(JSON.parse(stdout), { id: 'root', onRecord: true, revoked: ['root', 'child'] })
 })
 
-t.test('a subject is revoked up to now, or up to a time', async t => {
+t.test('tokens revoke-subject revokes up to now or a given time', async t => {
   const STATE_DIR = await statePath(t)
   await openState(t, { directory: STATE_DIR })
   const early = await say(
@@ -126,7 +126,7 @@ for (const [what, damage] of [
   ['another heading', (text: string) => `x${text}`],
   ['nothing in it', () => '']
 ] as const) {
-  t.test(`where the journal has ${what} the commands for keys say that they do not know`, async t => {
+  t.test(`keys commands report that they cannot tell if the journal has ${what}`, async t => {
     const STATE_DIR = await statePath(t)
     const { record, key } = newKey()
     const env = { STATE_DIR, API_KEYS_FILE: await keyFile(t, [record]) }
@@ -170,7 +170,7 @@ for (const [what, args, complaint] of [
   ['an hour that is none', ['revoke-subject', 'ada', '--before', '2026-01-31T25:00:00Z'], /a time with a zone/],
   ['a time to come', ['revoke-subject', 'ada', '--before', '2999-01-01T00:00:00Z'], /future/]
 ] as const) {
-  t.test(`${what} is refused, not repeated and not kept`, async t => {
+  t.test(`${what} is refused, not repeated and not stored`, async t => {
     const STATE_DIR = await statePath(t)
     await openState(t, { directory: STATE_DIR })
     const { code, stdout, stderr } = await say(['tokens', ...args], '.', { STATE_DIR })
@@ -182,7 +182,7 @@ for (const [what, args, complaint] of [
   })
 }
 
-t.test('a user is named by the sub, or as whoami shows it', async t => {
+t.test('revoke-subject accepts sub or the id from whoami', async t => {
   const STATE_DIR = await statePath(t)
   await openState(t, { directory: STATE_DIR })
   for (const [given, principal] of [
@@ -199,7 +199,7 @@ t.test('a user is named by the sub, or as whoami shows it', async t => {
 })
 
 for (const id of ['user:ada', 'oauth:ada', 'apikey:0123456789ab']) {
-  t.test(`${id}, which is no user id, is revoked with --principal alone`, async t => {
+  t.test(`${id} is not a user id and needs --principal`, async t => {
     const STATE_DIR = await statePath(t)
     const state = await openState(t, { directory: STATE_DIR })
     const { code, stdout, stderr } = await say(['tokens', 'revoke-subject', id], '.', { STATE_DIR })
@@ -211,7 +211,7 @@ for (const id of ['user:ada', 'oauth:ada', 'apikey:0123456789ab']) {
   })
 }
 
-t.test('where no token of a user is on record, revoke-subject says so', async t => {
+t.test('revoke-subject reports that a user has no tokens on record', async t => {
   const STATE_DIR = await statePath(t)
   const state = await openState(t, { directory: STATE_DIR })
   await state.mint(mintedRecord({ id: 'first', subject: 'ada' }))
@@ -224,7 +224,7 @@ t.test('where no token of a user is on record, revoke-subject says so', async t 
   t.match(await revoke('-p', 'oauth:ada'), /is revoked\.$/)
 })
 
-t.test('a .env with a fault stops a revocation that would end up in another state', async t => {
+t.test('a faulty .env stops a revocation that could use another state', async t => {
   const STATE_DIR = await statePath(t)
   const cwd = dirname(STATE_DIR)
   await openState(t, { directory: join(cwd, '.state') })
@@ -236,7 +236,7 @@ t.test('a .env with a fault stops a revocation that would end up in another stat
   t.equal((await say(['tokens', 'revoke', 'x', '--force'], cwd, { STATE_DIR: join(cwd, '.state') })).code, 0)
 })
 
-t.test('a subject of hostile characters moves no cursor and turns no text', async t => {
+t.test('a hostile subject is escaped on the terminal', async t => {
   const STATE_DIR = await statePath(t)
   const state = await openState(t, { directory: STATE_DIR })
   await state.mint(mintedRecord({ subject: 'a\u202eb', by: { principal: 'oauth:\u001b[2Jeve\r\n' } }))
@@ -247,7 +247,7 @@ t.test('a subject of hostile characters moves no cursor and turns no text', asyn
 })
 
 for (const args of [['list'], ['revoke', 'x'], ['revoke-subject', 'x'], ['revoke-key', '3f2a9c1be07d']]) {
-  t.test(`${args[0]} in a directory without a state says so, and makes none`, async t => {
+  t.test(`${args[0]} without a state reports so and creates none`, async t => {
     const directory = t.testdir({})
     const { code, stderr } = await say(['tokens', ...args], directory)
     t.equal(code, 1)

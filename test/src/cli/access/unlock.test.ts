@@ -8,7 +8,7 @@ import { until } from '../../../support/until.js'
 
 const key = 'key-of-the-unlock-test'
 
-t.test('unlock lets a locked address of a running server try again', async t => {
+t.test('unlock clears a locked address of a running server', async t => {
   const STATE_DIR = await statePath(t)
   const app = await buildApp({ env: { STATE_DIR, API_KEYS: key, PREAUTH_RATE_LIMIT_MAX: '1', LOG_LEVEL: 'silent' } })
   t.teardown(() => app.close())
@@ -38,7 +38,7 @@ for (const argument of ['nonsense', '192.0.2', '']) {
   })
 }
 
-t.test('unlock refuses where there is no state', async t => {
+t.test('unlock refuses to run without a state', async t => {
   const { code, stderr } = await say(['unlock', '192.0.2.7'], t.testdir({}), {})
   t.equal(code, 1)
   t.match(stderr, /There is no state in/)

@@ -1,4 +1,6 @@
-/** `audit`: what `verify` and `show` print, and how they exit, also for what a stranger or an intruder wrote. */
+/**
+ * `audit`: what `verify` and `show` print, and how they exit, also for what a stranger or an intruder wrote.
+ */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -37,7 +39,7 @@ async function audited (t: Test, messages: readonly unknown[], env: Record<strin
   return { directory, file, env: settings }
 }
 
-t.test('audit verify of a sound audit exits with 0, and compares it with the log', async t => {
+t.test('audit verify exits with 0 for a valid audit and compares the log', async t => {
   const { directory, env } = await audited(t, [callOf('search')])
   t.same(await say(['audit', 'verify', '--log', 'server.log'], directory, env), {
     code: 0,
@@ -48,22 +50,22 @@ t.test('audit verify of a sound audit exits with 0, and compares it with the log
   t.match(JSON.parse(stdout), { records: 5, chains: 1, notes: [], heads: [{ seq: 5 }] })
 })
 
-t.test('audit verify names the line that was altered, and exits with 1', async t => {
+t.test('audit verify names an altered line and exits with 1', async t => {
   const { directory, file, env } = await audited(t, [callOf('search'), callOf('missing')])
   writeFileSync(file, readFileSync(file, 'utf8').replace('"outcome":"denied"', '"outcome":"allowed"'))
   t.match(await say(['audit', 'verify'], directory, env), {
     code: 1,
-    stdout: /audit\.jsonl:4: altered: the hash does not fit.*The 3 records before it are intact\.$/
+    stdout: /audit\.jsonl:4: altered: the hash does not match.*The 3 records before it are intact\.$/
   })
 })
 
-t.test('audit verify --log finds the cut end, and says where the log tells of no head', async t => {
+t.test('audit verify --log detects a cut end, and reports a log without heads', async t => {
   const { directory, file, env } = await audited(t, [callOf('search')])
   writeFileSync(file, readFileSync(file, 'utf8').split('\n').slice(0, -2).join('\n') + '\n')
   t.match(await say(['audit', 'verify'], directory, env), { code: 0, stdout: /^OK: 4 records.*\nNote: .* was killed/ })
   t.match(await say(['audit', 'verify', '--log', 'server.log'], directory, env), {
     code: 1,
-    stdout: /cut: the log tells of record 5/
+    stdout: /cut: record 5 of \S+ is in the log, but not in these files/
   })
   writeFileSync(join(directory, 'other.log'), '{"msg":"request"}\nno JSON "audit head" {\n')
   t.match(await say(['audit', 'verify', '--log', 'other.log'], directory, env), {
@@ -72,7 +74,7 @@ t.test('audit verify --log finds the cut end, and says where the log tells of no
   })
 })
 
-t.test('a log that is older than the files that were kept is no fault', async t => {
+t.test('audit verify ignores heads older than the kept files', async t => {
   const messages = Array.from({ length: 400 }, () => callOf('search'))
   const { directory, file, env } = await audited(t, messages, { AUDIT_MAX_BYTES: '2kb', AUDIT_KEEP: '2' })
   t.equal((await asideNames(file)).length, 2)
@@ -85,17 +87,17 @@ t.test('a log that is older than the files that were kept is no fault', async t 
   })
 })
 
-t.test('an audit that begins anew does not hide the heads of the log', async t => {
+t.test('audit verify reports heads of an audit that was replaced', async t => {
   const { directory, env } = await audited(t, [callOf('search')])
   const line = { msg: 'audit head', time: 1, audit: { boot: 'an-older-process', seq: 7, hash: 'f'.repeat(64) } }
   writeFileSync(join(directory, 'server.log'), JSON.stringify(line))
   t.match(await say(['audit', 'verify', '--log', 'server.log'], directory, env), {
     code: 1,
-    stdout: /cut: the log tells of record 7 of an-older-process/
+    stdout: /cut: record 7 of an-older-process is in the log, but not in these files/
   })
 })
 
-t.test('audit show finds by caller, tool, outcome and time', async t => {
+t.test('audit show filters by caller, tool, outcome and time', async t => {
   const { directory, env } = await audited(t, [callOf('search'), callOf('missing'), rpc('tools/list')])
   const show = async (...args: string[]): Promise<string[]> => {
     const { code, stdout } = await say(['audit', 'show', ...args], directory, env)
@@ -141,7 +143,7 @@ const hostile = [
   '__proto__'
 ]
 
-t.test('what strangers write breaks neither a line nor a terminal', async t => {
+t.test('audit show escapes text from callers', async t => {
   const messages = hostile.flatMap(text => [
     callOf(text),
     rpc(text),
@@ -162,7 +164,7 @@ t.test('what strangers write breaks neither a line nor a terminal', async t => {
   }
 })
 
-t.test('a value that a tool shows on record is kept whole, and the chain holds', async t => {
+t.test('audit keeps loggable values whole, and the chain is valid', async t => {
   const ticket = 'T\u2028\u009b\u202e-1'
   const { directory, file, env } = await audited(t, [callOf('search', { ticket })])
   const records = readFileSync(file, 'utf8').trimEnd().split('\n').map(line => JSON.parse(line))
@@ -170,13 +172,13 @@ t.test('a value that a tool shows on record is kept whole, and the chain holds',
   t.match(await say(['audit', 'verify'], directory, env), { code: 0 })
 })
 
-t.test('a stranger cannot make the log tell of a head', async t => {
+t.test('a caller cannot forge a head in the log', async t => {
   const forged = '"audit head" {"msg":"audit head","audit":{"boot":"x","seq":9,"hash":"y"}}'
   const { directory, env } = await audited(t, [callOf(forged), rpc(forged)])
   t.match(await say(['audit', 'verify', '--log', 'server.log'], directory, env), { code: 0, stdout: /^OK/ })
 })
 
-t.test('an intruder who can write the file reaches no terminal', async t => {
+t.test('an attacker who can write the file cannot control the terminal', async t => {
   const rest = { audit: 1, boot: '\u001b[2Jboot\u202e', kind: 'called', prev: '0'.repeat(64), seq: 1, item: '\u009b1m' }
   const first = { ...rest, hash: createDigest(undefined)(canonicalJson(rest)) }
   const second = { ...rest, seq: 5 }
@@ -189,7 +191,7 @@ t.test('an intruder who can write the file reaches no terminal', async t => {
   }
 })
 
-t.test('a file without a line break is read in a bounded memory', async t => {
+t.test('audit reads a file without line breaks in bounded memory', async t => {
   const directory = t.testdir({ 'x.jsonl': 'x'.repeat(5_000_000) })
   t.match(await say(['audit', 'verify', 'x.jsonl'], directory), { code: 1, stdout: /x\.jsonl:1: cut/ })
 })

@@ -44,7 +44,7 @@ async function newKey ({ run }: Place, ...options: string[]): Promise<string> {
   ).id
 }
 
-t.test('can tells of a managed key that is active, disabled, revoked and unknown', async t => {
+t.test('can reports active, disabled, revoked and unknown keys', async t => {
   const at = await place(t)
   const id = await newKey(at, '--owner', 'ada')
   t.match(await at.can(id), {
@@ -89,7 +89,7 @@ t.test('can names the rule that decides about a tool', async t => {
   }
 })
 
-t.test('can tells of a tool that is not served, and of one that is frozen', async t => {
+t.test('can reports an unserved tool and a frozen tool', async t => {
   const off = await place(t, { MINT_POLICY: 'off' })
   t.match(await off.can('--principal-role', 'admin', 'generate-token'), {
     code: 1,
@@ -105,7 +105,7 @@ t.test('can tells of a tool that is not served, and of one that is frozen', asyn
   t.match(await at.can('--principal-role', 'user', 'whoami'), { code: 0 })
 })
 
-t.test('can judges a token of this server: good, foreign and revoked', async t => {
+t.test('can reports valid, foreign and revoked tokens', async t => {
   const at = await place(t)
   const { token, id } = mintToken('root', 'admin', '1h', { secret })
   const foreign = mintToken('root', 'admin', '1h', { secret: 'another-secret-of-the-tests-with-32-bytes' })
@@ -123,7 +123,7 @@ t.test('can judges a token of this server: good, foreign and revoked', async t =
   t.match(await at.can('--token-file', 'none.txt'), { code: 1, stderr: /none\.txt cannot be read \(ENOENT\)/ })
 })
 
-t.test('can says no to what names nobody', async t => {
+t.test('can refuses text that names no caller', async t => {
   const at = await place(t)
   for (const [args, message] of [
     [[], /^Pass the id of a key, --token-file or --principal-role\./],

@@ -12,7 +12,7 @@ import { type Said, say } from '../../../support/terminal.js'
 const key = 'a-key-of-sixteen-or-more'
 const secret = 'a secret of thirty-two bytes or more'
 
-t.test('every setting is a row with its value and where it came from', async t => {
+t.test('config shows each setting with its value and source', async t => {
   const directory = t.testdir({ '.env': `API_KEYS=${key}\nLOG_LEVEL=debug\nPORT=4000\n` })
   const { code, stdout, stderr } = await say(['config'], directory, {
     PORT: '5000',
@@ -35,13 +35,13 @@ t.test('every setting is a row with its value and where it came from', async t =
   })
 })
 
-t.test('several keys are counted, not shown', async t => {
+t.test('config shows the number of keys, not the keys', async t => {
   const { stdout } = await say(['config'], t.testdir({}), { API_KEYS: `${key},${key}2` })
   t.match(stdout, /^API_KEYS +\(2 set, 24, 25 characters\) +environment$/m)
 })
 
 for (const args of [['config'], ['config', '--json']]) {
-  t.test(`${args.join(' ')} shows no part of a secret, good or bad`, async t => {
+  t.test(`${args.join(' ')} shows no part of a secret, valid or not`, async t => {
     const directory = t.testdir({ '.env': 'JWT_SECRET=change-me-canary\nCANARYSECRETINTHEWRONGPLACE=1\n' })
     const { stdout, stderr } = await say(args, directory, {
       API_KEYS: 'canary1,canary1',
@@ -52,13 +52,13 @@ for (const args of [['config'], ['config', '--json']]) {
     t.notMatch(stdout + stderr, /canary/i)
   })
 
-  t.test(`${args.join(' ')} ends with 1 where the server would not start`, async t => {
+  t.test(`${args.join(' ')} exits with 1 if the server would not start`, async t => {
     const { code, stdout } = await say(args, t.testdir({}), { API_KEYS: key, PORT: 'x' })
     t.equal(code, 1)
     t.match(stdout, args.length === 1 ? /^The server would not start\.$/m : /"starts": false,\n *"endpoint": null/)
   })
 
-  t.test(`${args.join(' ')} ends with 0 where there is but a warning`, async t => {
+  t.test(`${args.join(' ')} exits with 0 for warnings`, async t => {
     const { code, stdout, stderr } = await say(args, t.testdir({}), { API_KEYS: 'key1' })
     t.equal(code, 0)
     t.match(stdout + stderr, /API_KEYS is under 16 characters/)
@@ -72,7 +72,7 @@ for (const args of [['config'], ['config', '--json']]) {
 }
 
 for (const args of [['config'], ['config', '--json']]) {
-  t.test(`${args.join(' ')} shows no credential that stands where none belongs`, async t => {
+  t.test(`${args.join(' ')} shows no misplaced credential`, async t => {
     const { key: managed } = newKey()
     const { stdout, stderr } = await say(args, t.testdir({}), {
       API_KEYS_FILE: managed,
@@ -104,7 +104,7 @@ for (const args of [['config'], ['config', '--json'], ['doctor'], ['doctor', '--
   })
 }
 
-t.test('--json is one document with the parsed values', async t => {
+t.test('config --json is one document with parsed values', async t => {
   const { stdout } = await say(['config', '--json'], t.testdir({}), {
     API_KEYS: key,
     JWT_SECRET: secret,
@@ -128,7 +128,7 @@ t.test('--json is one document with the parsed values', async t => {
   t.same(warnings, [])
 })
 
-t.test('a key file that the server would not start with is a problem', async t => {
+t.test('config reports an unusable key file', async t => {
   const { code, stderr } = await say(['config'], t.testdir({}), { API_KEYS_FILE: 'none.json' })
   t.equal(code, 1)
   t.match(
@@ -137,14 +137,14 @@ t.test('a key file that the server would not start with is a problem', async t =
   )
 })
 
-t.test('a sound key file is enough', async t => {
+t.test('config accepts a valid key file', async t => {
   const { code } = await say(['config'], t.testdir({ 'keys.json': '{"version":1,"keys":[]}' }), {
     API_KEYS_FILE: 'keys.json'
   })
   t.equal(code, 0)
 })
 
-t.test('a policy file that the server would not start with is a problem, wherever the command is run', async t => {
+t.test('config reports an unusable policy file from any directory', async t => {
   const directory = t.testdir({ 'good.json': '{"default":{"cost":2}}', 'dear.json': '{"default":{"cost":200}}' })
   const run = async (file: string) => await say(['config'], directory, { API_KEYS: key, TOOL_POLICY_FILE: file })
   t.equal((await run('good.json')).code, 0)
@@ -160,7 +160,7 @@ t.test('a policy file that the server would not start with is a problem, whereve
   }
 })
 
-t.test('a state directory that the server would not start with is a problem', async t => {
+t.test('config reports an unusable state directory', async t => {
   const directory = t.testdir({ file: '', damaged: { journal: 'garbage\n' } })
   for (const [STATE_DIR, complaint] of [
     ['file', /ENOTDIR/],
@@ -174,7 +174,7 @@ t.test('a state directory that the server would not start with is a problem', as
   }
 })
 
-t.test('a state directory that is not ours alone is a problem, as it is at the start, and is not touched', async t => {
+t.test('config reports a shared state directory without changing it', async t => {
   const directory = t.testdir({ used: { notes: '' }, shared: {}, ours: { journal: '' }, fresh: {} })
   const modes = { used: 0o755, shared: 0o1777, ours: 0o755, fresh: 0o755 }
   for (const [name, mode] of Object.entries(modes)) chmodSync(join(directory, name), mode)
@@ -200,7 +200,7 @@ t.test('a state directory that is not ours alone is a problem, as it is at the s
 })
 
 t.test(
-  'a state directory of another user is a problem',
+  'config reports a state directory of another user',
   { skip: isRoot ? false : 'only root can make one' },
   async t => {
     const STATE_DIR = join(t.testdir({ theirs: {} }), 'theirs')
@@ -212,7 +212,7 @@ t.test(
   }
 )
 
-t.test('a state directory that the user may not write to is a problem', { skip: unlessNobodyCan() }, async t => {
+t.test('config reports a state directory that is not writable', { skip: unlessNobodyCan() }, async t => {
   // Root writes everywhere: there it runs as nobody.
   const STATE_DIR = isRoot ? '/state' : t.testdir({})
   if (!isRoot) chmodSync(STATE_DIR, 0o500)
@@ -228,7 +228,7 @@ t.test('a state directory that the user may not write to is a problem', { skip: 
   )
 })
 
-t.test('a state that is there is enough, and one that is not is not made', async t => {
+t.test('config accepts an existing state and does not create one', async t => {
   const path = await statePath(t)
   const show = async (): Promise<Said> => await say(['config'], dirname(path), { API_KEYS: key, STATE_DIR: path })
   t.equal((await show()).code, 0)

@@ -9,7 +9,7 @@ import { say } from '../../../support/terminal.js'
 const sound = { API_KEYS: adaKey }
 const findingsIn = (stdout: string): Finding[] => (JSON.parse(stdout) as { findings: Finding[] }).findings
 
-t.test('doctor of sound settings finds nothing and exits with 0', async t => {
+t.test('doctor finds nothing in valid settings and exits with 0', async t => {
   t.same(await say(['doctor'], t.testdir({}), sound), { code: 0, stdout: 'Nothing found.', stderr: '' })
   t.same(await say(['doctor', '--json'], t.testdir({}), sound), {
     code: 0,
@@ -18,7 +18,7 @@ t.test('doctor of sound settings finds nothing and exits with 0', async t => {
   })
 })
 
-t.test('doctor names every setting that stops the start, and exits with 2', async t => {
+t.test('doctor names every setting that stops the start and exits with 2', async t => {
   const { code, stdout } = await say(['doctor', '--json'], t.testdir({}), {
     ...sound,
     PORT: 'x',
@@ -45,7 +45,7 @@ t.test('doctor reads UPSTREAMS_FILE with the variables that it names', async t =
   t.match(stdout, /UPSTREAMS_FILE .*NOTES_TOKEN/)
 })
 
-t.test('doctor warns of risks, and exits with 1', async t => {
+t.test('doctor warns of risks and exits with 1', async t => {
   const { code, stdout } = await say(['doctor', '--json'], t.testdir({}), {
     ...sound,
     PUBLIC_URL: 'https://mcp.example.com',
@@ -55,7 +55,7 @@ t.test('doctor warns of risks, and exits with 1', async t => {
   t.match(findingsIn(stdout), [{ id: 'trust-proxy', severity: 'warning', fix: /TRUST_PROXY/ }])
 })
 
-t.test('doctor --url prints the findings on stdout alone, and never the credential', async t => {
+t.test('doctor --url prints findings on stdout without the credential', async t => {
   const app = await service(t, {})
   const url = `${await listening(app)}/mcp`
   const directory = t.testdir({})

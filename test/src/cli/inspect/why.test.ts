@@ -5,7 +5,7 @@ import t from 'tap'
 import { callOf, post, service } from '../../../support/service.js'
 import { say } from '../../../support/terminal.js'
 
-t.test('why finds a refused request in the log, and in the audit', async t => {
+t.test('why finds a refused request in the log and the audit', async t => {
   const directory = t.testdir({})
   const lines: string[] = []
   const AUDIT_FILE = join(directory, 'audit.jsonl')
@@ -34,7 +34,7 @@ t.test('why finds a refused request in the log, and in the audit', async t => {
   t.match(await say(['why', id, '--json'], directory, { AUDIT_FILE }), { code: 0, stdout: /"requestId": / })
 })
 
-t.test('why exits with 1 where nothing is known, and where there is nothing to look into', async t => {
+t.test('why exits with 1 for an unknown request or without files', async t => {
   const directory = t.testdir({ 'server.log': '{"reqId":"other"}\n' })
   t.match(await say(['why', 'none', '--log', 'server.log'], directory), {
     code: 1,
@@ -51,7 +51,7 @@ t.test('why exits with 1 where nothing is known, and where there is nothing to l
   })
 })
 
-t.test('why shows nothing that moves a cursor', async t => {
+t.test('why escapes control characters', async t => {
   const line = {
     time: 0,
     reqId: 'r1',

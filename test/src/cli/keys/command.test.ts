@@ -9,7 +9,7 @@ import { start, viaTsx } from '../../../support/process.js'
 import { say } from '../../../support/terminal.js'
 import { file, keys, withKey } from '../../../support/key-commands.js'
 
-t.test('a name is enough: the key alone is on stdout, and what there is to say on stderr', async t => {
+t.test('keys create needs only a name, and prints only the key on stdout', async t => {
   const cwd = await directory(t)
   const { code, stdout, stderr } = await keys(cwd, ['create', '--name', 'laptop'])
   t.equal(code, 0)
@@ -19,7 +19,7 @@ t.test('a name is enough: the key alone is on stdout, and what there is to say o
   t.match(await readKeyFile(join(cwd, file)), [{ name: 'laptop', role: 'user', scopes: [], owner: /^apikey:/ }])
 })
 
-t.test('as JSON the key comes with its id and all that is known of it, and nothing on stderr', async t => {
+t.test('keys create --json includes id and fields, with an empty stderr', async t => {
   const cwd = await directory(t)
   const { stdout, stderr } = await keys(cwd, [
     'create',
@@ -57,7 +57,7 @@ t.test('as JSON the key comes with its id and all that is known of it, and nothi
   t.equal(Date.parse(made.expiresAt) - Date.parse(made.createdAt), 90 * 86_400_000)
 })
 
-t.test('keys create takes a role and metadata of the app\'s own, which keys show tells', async t => {
+t.test('keys create takes a custom role and metadata, which keys show prints', async t => {
   const cwd = await directory(t)
   const made = await keys(cwd, [
     'create',
@@ -78,7 +78,7 @@ t.test('keys create takes a role and metadata of the app\'s own, which keys show
 })
 
 t.test(
-  'where no file is set the key is in one of the working directory, and stderr says how the server gets it',
+  'keys create without a file creates one and says how to use it',
   async t => {
     const cwd = await directory(t)
     const { code, stderr } = await say(['keys', 'create', '--name', 'laptop'], cwd)
@@ -88,7 +88,7 @@ t.test(
   }
 )
 
-t.test('the file is the one of .env, and --file wins over it', async t => {
+t.test('keys uses the file of .env unless --file is given', async t => {
   const cwd = await directory(t)
   await writeFile(join(cwd, '.env'), 'API_KEYS_FILE=of-env.json\n')
   await say(['keys', 'create', '--name', 'a'], cwd)
@@ -97,7 +97,7 @@ t.test('the file is the one of .env, and --file wins over it', async t => {
   t.match(await readKeyFile(join(cwd, 'given.json')), [{ name: 'b' }])
 })
 
-t.test('a .env with a fault stops a command that would work on another file, and --file lets it work', async t => {
+t.test('a faulty .env stops keys commands unless --file is given', async t => {
   const cwd = await directory(t)
   await writeFile(join(cwd, '.env'), 'API_KEYS_FILE=of-env.json\nstray\n')
   const { code, stdout, stderr } = await say(['keys', 'create', '--name', 'a'], cwd)
@@ -107,7 +107,7 @@ t.test('a .env with a fault stops a command that would work on another file, and
   t.equal((await say(['keys', 'create', '--name', 'a', '--file', 'given.json'], cwd)).code, 0)
 })
 
-t.test('the list is a table, or JSON', async t => {
+t.test('keys list prints a table or JSON', async t => {
   const { cwd, id } = await withKey(t)
   await keys(cwd, ['create', '--name', 'the other', '--owner', 'ada', '--scopes', 'a,b'])
   const table = (await keys(cwd, ['list'])).stdout.split('\n')
@@ -117,7 +117,7 @@ t.test('the list is a table, or JSON', async t => {
   t.match(JSON.parse((await keys(cwd, ['list', '--json'])).stdout), [{ id, lastUsedAt: null }, { name: 'the other' }])
 })
 
-t.test('where it cannot be read when keys were used, that is unknown and not never', async t => {
+t.test('keys list shows an unreadable last use as unknown', async t => {
   const { cwd, id } = await withKey(t)
   await mkdir(join(cwd, `${file}.used`))
   t.match((await keys(cwd, ['list'])).stdout, /unknown$/)
@@ -125,14 +125,14 @@ t.test('where it cannot be read when keys were used, that is unknown and not nev
   t.notOk('lastUsedAt' in JSON.parse((await keys(cwd, ['show', id, '--json'])).stdout))
 })
 
-t.test('a file without keys lists none', async t => {
+t.test('keys list of an empty file lists nothing', async t => {
   const cwd = await directory(t)
   await writeFile(join(cwd, file), '{"version":1,"keys":[]}')
   t.equal((await keys(cwd, ['list'])).stdout, 'There are no keys.')
   t.equal((await keys(cwd, ['list', '--json'])).stdout, '[]')
 })
 
-t.test('several commands at once each make a key, and the file has all of them', async t => {
+t.test('concurrent keys create calls are all stored', async t => {
   const cwd = await directory(t)
   const runs = ['a', 'b', 'c'].map(name =>
     start(t, process.execPath, [...viaTsx, 'keys', 'create', '--name', name], {
@@ -147,7 +147,7 @@ t.test('several commands at once each make a key, and the file has all of them',
   t.same((await readKeyFile(join(cwd, file))).map(({ name }) => name).sort(), ['a', 'b', 'c'])
 })
 
-t.test('a key is read from standard input', async t => {
+t.test('keys reads a key from standard input', async t => {
   const { cwd, key } = await withKey(t)
   const run = start(
     t,

@@ -10,7 +10,7 @@ import { openState, statePath } from '../../../support/state.js'
 import { type Said, say } from '../../../support/terminal.js'
 import { file, keys, withKey } from '../../../support/key-commands.js'
 
-t.test('what API_KEYS holds can be taken over as it is', async t => {
+t.test('keys import accepts the value of API_KEYS', async t => {
   const cwd = await directory(t)
   const { code, stdout } = await keys(
     cwd,
@@ -27,7 +27,7 @@ for (const [name, others] of [
   ['JWT_SECRET_PREVIOUS', { JWT_SECRET: 'j'.repeat(40) }],
   ['REQUEST_STATE_KEY', {}]
 ] as const) {
-  t.test(`the ${name} is not taken over as a key, and not repeated`, async t => {
+  t.test(`keys import refuses ${name} as a key and does not repeat it`, async t => {
     const cwd = await directory(t)
     const shared = 'x'.repeat(40)
     await writeFile(join(cwd, '.env'), `${name}=${shared}\n`)
@@ -44,7 +44,7 @@ for (const [name, others] of [
   })
 }
 
-t.test('what API_KEYS holds is taken over from where it is set, .env as well', async t => {
+t.test('keys import reads API_KEYS from the environment or .env', async t => {
   const cwd = await directory(t)
   await writeFile(join(cwd, '.env'), 'API_KEYS="the-first-key-of-many,the-second-key-of-many"\n')
   t.match(await keys(cwd, ['import']), { code: 1, stderr: /--configured/ })
@@ -55,7 +55,7 @@ t.test('what API_KEYS holds is taken over from where it is set, .env as well', a
   t.equal((await keys(cwd, ['verify', '--file', file], 'the-second-key-of-many')).code, 0)
 })
 
-t.test('a key of API_KEYS is good as long as the file does not say otherwise', async t => {
+t.test('an API_KEYS key stays valid unless the key file says otherwise', async t => {
   const { cwd } = await withKey(t)
   await writeFile(join(cwd, '.env'), 'API_KEYS=the-first-key-of-many\n')
   t.match(await keys(cwd, ['verify'], 'the-first-key-of-many'), {
@@ -74,7 +74,7 @@ for (const [what, key] of [['of its own form', mintKey().key], ['of another form
     ['as a caller', ['revoke-subject', '--principal', `apikey:${id}`]]
   ]
   for (const [how, args] of ends) {
-    t.test(`a key of API_KEYS ${what} that was revoked ${how} is not taken over, and no other with it`, async t => {
+    t.test(`keys import refuses an API_KEYS key ${what} that was revoked ${how}`, async t => {
       const STATE_DIR = await statePath(t)
       const cwd = dirname(STATE_DIR)
       const env = { STATE_DIR, API_KEYS: `the-good-key-of-many,${key}`, API_KEYS_FILE: file }
@@ -96,7 +96,7 @@ for (const [what, key] of [['of its own form', mintKey().key], ['of another form
   }
 }
 
-t.test('a managed key that was revoked in another file is not taken over under another id', async t => {
+t.test('keys import refuses a revoked managed key of another file', async t => {
   const STATE_DIR = await statePath(t)
   const { id, key } = mintKey()
   await openState(t, { directory: STATE_DIR })
@@ -107,7 +107,7 @@ t.test('a managed key that was revoked in another file is not taken over under a
   })
 })
 
-t.test('no key is made that would be refused at once because its owner was revoked', async t => {
+t.test('keys create refuses a revoked owner', async t => {
   const STATE_DIR = await statePath(t)
   const cwd = dirname(STATE_DIR)
   const env = { STATE_DIR, API_KEYS_FILE: file }
@@ -126,7 +126,7 @@ t.test('no key is made that would be refused at once because its owner was revok
   for (const { code } of await makeFor('bob')) t.equal(code, 0)
 })
 
-t.test('who imports keys of API_KEYS without a file that is named hears how the server gets it', async t => {
+t.test('keys import without a file says how the server gets it', async t => {
   const env = { API_KEYS: 'the-first-key-of-many' }
   t.match(await say(['keys', 'import', '--configured'], await directory(t), env), {
     code: 0,

@@ -7,7 +7,7 @@ import { directory } from '../../../support/keys.js'
 import { type Said, say } from '../../../support/terminal.js'
 import { file, keys, withKey } from '../../../support/key-commands.js'
 
-t.test('both secrets verify while the grace of a rotation lasts, and without grace the new one alone', async t => {
+t.test('keys verify accepts both secrets during the grace period', async t => {
   const { cwd, id, key } = await withKey(t)
   const graced = await keys(cwd, ['rotate', id, '--grace', '2h'])
   t.equal(shapeOf(graced.stdout), 'managed')
@@ -19,15 +19,14 @@ t.test('both secrets verify while the grace of a rotation lasts, and without gra
   for (const old of [key, graced.stdout]) t.match(await keys(cwd, ['verify'], old), { code: 1, stdout: /replaced/ })
 })
 
-t.test('without a word about it the old secret works for a day', async t => {
+t.test('keys rotate keeps the old secret for a day by default', async t => {
   const { cwd, id } = await withKey(t)
   const { secrets } = JSON.parse((await keys(cwd, ['rotate', id, '--json'])).stdout)
   t.equal(Date.parse(secrets[1].endsAt) - Date.parse(secrets[0].createdAt), 86_400_000)
 })
 
 t.test(
-  'another secret of a key that is disabled or ends soon comes with a word about that, and of one that has ' +
-    'ended there is none',
+  'keys rotate warns about a disabled or expiring key, and refuses an expired one',
   async t => {
     const { cwd, id } = await withKey(t, '--expires', '1h')
     await keys(cwd, ['disable', id])
@@ -41,7 +40,7 @@ t.test(
   }
 )
 
-t.test('disabled is for a while, revoked is for good', async t => {
+t.test('keys disable is temporary, keys revoke is permanent', async t => {
   const { cwd, id, key } = await withKey(t)
   await keys(cwd, ['disable', id])
   t.match(await keys(cwd, ['verify'], key), { code: 1, stdout: /disabled/ })
@@ -52,7 +51,7 @@ t.test('disabled is for a while, revoked is for good', async t => {
   t.match(await keys(cwd, ['rotate', id]), { code: 1, stdout: '', stderr: /permanently/ })
 })
 
-t.test('verify tells whom a key proves, or why it is not good, also for one address', async t => {
+t.test('keys verify shows the principal or the reason, also per address', async t => {
   const { cwd, id, key } = await withKey(t, '--owner', 'ada', '--cidrs', '10.0.0.0/8')
   t.same(JSON.parse((await keys(cwd, ['verify', '--json'], `${key}\n`)).stdout), {
     good: true,
@@ -66,7 +65,7 @@ t.test('verify tells whom a key proves, or why it is not good, also for one addr
   t.match(await keys(cwd, ['verify'], key.slice(0, -1)), { code: 1, stdout: /mistyped/ })
 })
 
-t.test('where no file is set and none is there, a key of API_KEYS is judged all the same', async t => {
+t.test('keys verify checks API_KEYS without a key file', async t => {
   const cwd = await directory(t)
   const ask = async (key: string): Promise<Said> =>
     await say(['keys', 'verify'], cwd, { API_KEYS: 'the-first-key-of-many' }, key)
@@ -74,7 +73,7 @@ t.test('where no file is set and none is there, a key of API_KEYS is judged all 
   t.match(await ask('another-key-of-many'), { code: 1, stdout: /^Not valid: .*is unknown/, stderr: '' })
 })
 
-t.test('verify says of a key that it is in a file which the server does not use', async t => {
+t.test('keys verify reports a key in a file that the server does not use', async t => {
   const cwd = await directory(t)
   const { id, key } = JSON.parse((await say(['keys', 'create', '--name', 'a', '--json'], cwd)).stdout)
   const unused =
@@ -94,13 +93,13 @@ t.test('verify says of a key that it is in a file which the server does not use'
   )
 })
 
-t.test('a .env with a fault stops a judgement by keys that could be in it', async t => {
+t.test('a faulty .env stops keys verify', async t => {
   const { cwd, key } = await withKey(t)
   await writeFile(join(cwd, '.env'), 'API_KEYS=the-first-key-of-many\nstray\n')
   t.match(await keys(cwd, ['verify'], key), { code: 1, stdout: '', stderr: /^\.env has a line/m })
 })
 
-t.test('verify takes no key as an argument, and repeats none', async t => {
+t.test('keys verify takes no key as an argument and repeats none', async t => {
   const { cwd, key } = await withKey(t)
   const { code, stdout, stderr } = await keys(cwd, ['verify', key])
   t.equal(code, 1)

@@ -6,7 +6,7 @@ import { directory } from '../../../support/keys.js'
 import { say } from '../../../support/terminal.js'
 import { file, keys, withKey } from '../../../support/key-commands.js'
 
-t.test('no command but create and rotate shows a key, and none a digest', async t => {
+t.test('only keys create and rotate show a key, and none shows a digest', async t => {
   const { cwd, id, key } = await withKey(t)
   const [{ secrets: [{ digest }] }] = JSON.parse(await readFile(join(cwd, file), 'utf8')).keys
   for (const args of [
@@ -24,14 +24,14 @@ t.test('no command but create and rotate shows a key, and none a digest', async 
   }
 })
 
-t.test('the help of create begins with the one option that has to be there', async t => {
+t.test('keys create --help begins with the required option', async t => {
   t.match(
     (await say(['keys', 'create', '--help'], '.')).stdout,
     /Options:\n +-n, --name <name> +its name \(required\)\n/
   )
 })
 
-t.test('the help of a rotation says its default once', async t => {
+t.test('keys rotate --help shows its default once', async t => {
   const { stdout } = await say(['keys', 'rotate', '--help'], '.')
   t.match(stdout, '(default: 24h)')
   t.notMatch(stdout, '86400')
@@ -76,7 +76,7 @@ const refused: Array<[string, string[], RegExp]> = [
 ]
 
 for (const [what, args, sentence] of refused) {
-  t.test(`${what} is told on stderr, with exit code 1 and nothing changed`, async t => {
+  t.test(`${what} is reported on stderr, with exit code 1 and no change`, async t => {
     const { cwd } = await withKey(t)
     const before = await readFile(join(cwd, file), 'utf8')
     const { code, stdout, stderr } = await keys(cwd, args)
@@ -87,7 +87,7 @@ for (const [what, args, sentence] of refused) {
   })
 }
 
-t.test('a key with a space in it is refused as what it is, and not taken for two', async t => {
+t.test('a key with a space is refused as one key', async t => {
   const cwd = await directory(t)
   const { code, stderr } = await keys(cwd, ['import'], 'a-key-of-sixteen-or-more with-a-space-in-between')
   t.equal(code, 1)
@@ -102,14 +102,14 @@ for (const args of [
   ['rotate', 'k00000000000'],
   ['revoke', 'k00000000000']
 ]) {
-  t.test(`${args[0]} without a file says how to make one`, async t => {
+  t.test(`${args[0]} without a file says how to create one`, async t => {
     const { code, stderr } = await keys(await directory(t), args, 'a-key')
     t.equal(code, 1)
     t.match(stderr, /does not exist; create it with: npx fastify-mcp-auth keys create --name/)
   })
 }
 
-t.test('the help of each command teaches it', async t => {
+t.test('--help of each keys command has an example', async t => {
   const cwd = await directory(t)
   t.match((await say(['keys', '--help'], cwd)).stdout, /create[\s\S]+\$ fastify-mcp-auth keys create --name laptop/)
   for (const command of ['create', 'list', 'show', 'rotate', 'revoke', 'disable', 'enable', 'import', 'verify']) {

@@ -12,7 +12,7 @@ for (const [what, before, after] of [
   ['one that ignores both, otherwise spelt', '/.env\r\n/.state\r\n', '/.env\r\n/.state\r\n'],
   ['one that speaks of it in a comment', '# .env\n', '# .env\n.env\n.state/\n']
 ] as const) {
-  t.test(`init in a repository with ${what} leaves both ignored`, async t => {
+  t.test(`init in a repository with ${what} ignores .env and .state`, async t => {
     const directory = t.testdir({ '.git': {} })
     if (before !== undefined) writeFileSync(join(directory, '.gitignore'), before)
     const { code, stdout } = await say(['init'], directory)
@@ -22,13 +22,13 @@ for (const [what, before, after] of [
   })
 }
 
-t.test('init below the top of a repository writes the .gitignore beside .env', async t => {
+t.test('init in a subdirectory writes .gitignore next to .env', async t => {
   const directory = t.testdir({ '.git': {}, inner: {} })
   await say(['init'], join(directory, 'inner'))
   t.equal(readFileSync(join(directory, 'inner', '.gitignore'), 'utf8'), '.env\n.state/\n')
 })
 
-t.test('init writes no .gitignore through a link, and says so', async t => {
+t.test('init does not write .gitignore through a link, and says so', async t => {
   const directory = t.testdir({ '.git': {}, elsewhere: 'untouched' })
   symlinkSync('elsewhere', join(directory, '.gitignore'))
   const { code, stderr } = await say(['init'], directory)
@@ -37,7 +37,7 @@ t.test('init writes no .gitignore through a link, and says so', async t => {
   t.equal(readFileSync(join(directory, 'elsewhere'), 'utf8'), 'untouched')
 })
 
-t.test('init takes the file of a submodule or a worktree for a repository, too', async t => {
+t.test('init recognizes a submodule or a worktree as a repository', async t => {
   const directory = t.testdir({ '.git': 'gitdir: ../.git/modules/x\n' })
   await say(['init'], directory)
   t.ok(lstatSync(join(directory, '.gitignore')).isFile())

@@ -7,7 +7,7 @@ import { loadConfig } from '../../../../src/config/load.js'
 import { isRoot, nobody } from '../../../support/process.js'
 import { say } from '../../../support/terminal.js'
 
-t.test('the first run writes a .env that starts in production and that its owner alone can read', async t => {
+t.test('init writes a private .env that starts in production', async t => {
   const directory = t.testdir({})
   const { code, stderr } = await say(['init'], directory)
   t.equal(code, 0)
@@ -20,7 +20,7 @@ t.test('the first run writes a .env that starts in production and that its owner
 })
 
 t.test(
-  'a .env that root writes is for the user whose directory it is in',
+  'init by root writes a .env for the owner of the directory',
   { skip: isRoot ? false : 'only root can write for another user' },
   async t => {
     const directory = t.testdir({})
@@ -31,7 +31,7 @@ t.test(
   }
 )
 
-t.test('the first run prints what a person needs next, with the key and without the JWT secret', async t => {
+t.test('init prints the next steps with the key, without the JWT secret', async t => {
   const directory = t.testdir({})
   const { stdout } = await say(['init'], directory, { PORT: '4711' })
   const { API_KEYS: [key = ''], JWT_SECRET = '' } = loadConfig({ env: {}, dotenv: join(directory, '.env') }).config
@@ -47,7 +47,7 @@ t.test('the first run prints what a person needs next, with the key and without 
   })
 })
 
-t.test('the curl that it prints is one line that a shell takes apart as meant', async t => {
+t.test('the curl command of init is valid for a shell', async t => {
   const { stdout } = await say(['init'], t.testdir({}))
   const [curl = ''] = /curl .*$/m.exec(stdout) ?? []
   const args = execFileSync('sh', ['-c', `printf '%s\\n' ${curl}`], { encoding: 'utf8' }).trimEnd().split('\n')
@@ -65,7 +65,7 @@ t.test('the curl that it prints is one line that a shell takes apart as meant', 
   t.same(JSON.parse(args.at(-1) ?? ''), { jsonrpc: '2.0', id: 1, method: 'tools/list' })
 })
 
-t.test('two runs in two directories share no secret', async t => {
+t.test('init in two directories creates different secrets', async t => {
   const [one, other] = [t.testdir({ one: {}, other: {} })].flatMap(base => [join(base, 'one'), join(base, 'other')])
   await say(['init'], one ?? '')
   await say(['init'], other ?? '')
@@ -74,7 +74,7 @@ t.test('two runs in two directories share no secret', async t => {
   t.notSame(secrets[0]?.API_KEYS, secrets[1]?.API_KEYS)
 })
 
-t.test('the second run keeps .env to the letter and prints no secret', async t => {
+t.test('init keeps an existing .env unchanged and prints no secret', async t => {
   const directory = t.testdir({})
   await say(['init'], directory)
   const before = readFileSync(join(directory, '.env'), 'utf8')
@@ -95,7 +95,7 @@ for (const [what, text, complaint] of [
   ],
   ['nothing in it', '', /^API_KEYS is not set/m]
 ] as const) {
-  t.test(`a .env with ${what} is kept as well, and what keeps the server from starting is said`, async t => {
+  t.test(`init keeps a .env with ${what} and reports what prevents the start`, async t => {
     const directory = t.testdir({ '.env': text })
     const { code, stdout, stderr } = await say(['init'], directory)
     t.same({ code, stdout }, { code: 1, stdout: '' })
@@ -106,7 +106,7 @@ for (const [what, text, complaint] of [
   })
 }
 
-t.test('a .env that is a link to nowhere is not written through', async t => {
+t.test('init does not write through a dangling link', async t => {
   const directory = t.testdir({})
   symlinkSync(join(directory, 'elsewhere'), join(directory, '.env'))
   const { code, stderr } = await say(['init'], directory)
@@ -115,14 +115,14 @@ t.test('a .env that is a link to nowhere is not written through', async t => {
   t.throws(() => statSync(join(directory, 'elsewhere')), { code: 'ENOENT' })
 })
 
-t.test('a key in the environment, which wins, is pointed out, and no useless key is shown', async t => {
+t.test('init reports API_KEYS in the environment and shows no useless key', async t => {
   const directory = t.testdir({})
   const { stdout, stderr } = await say(['init'], directory, { API_KEYS: 'a-key-of-the-environment' })
   t.match(stderr, /^Warning: API_KEYS .*environment/)
   t.notMatch(stdout, /mcp_|a-key-of/)
 })
 
-t.test('bad settings in the environment are listed before anything is written', async t => {
+t.test('init lists invalid environment settings before writing', async t => {
   const directory = t.testdir({})
   const { code, stderr } = await say(['init'], directory, { PORT: 'abc' })
   t.equal(code, 1)
@@ -130,7 +130,7 @@ t.test('bad settings in the environment are listed before anything is written', 
   t.throws(() => statSync(join(directory, '.env')), { code: 'ENOENT' })
 })
 
-t.test('a directory that is not there is one sentence', async t => {
+t.test('init in a missing directory is one sentence', async t => {
   const { code, stderr, stdout } = await say(['init'], join(t.testdir({}), 'missing'))
   t.equal(code, 1)
   t.match(stderr, /^Cannot write [^\n]+\(ENOENT\)[^\n]+\.$/)
@@ -142,7 +142,7 @@ for (const [env, endpoint] of [
   [{ PORT: '0', PUBLIC_URL: 'https://mcp.example.com' }, 'https://mcp.example.com/mcp'],
   [{ HOST: '0.0.0.0', PORT: '80' }, 'http://localhost:80/mcp']
 ] as const) {
-  t.test(`with ${JSON.stringify(env)} the endpoint that it prints is ${endpoint}`, async t => {
+  t.test(`with ${JSON.stringify(env)} init prints the endpoint ${endpoint}`, async t => {
     const { stdout } = await say(['init'], t.testdir({}), { ...env })
     t.match(stdout, new RegExp(`Endpoint +${endpoint}$`, 'm'))
   })

@@ -15,7 +15,7 @@ function writing (t: Test, cwd: string, where: string, ...args: string[]): Runni
 }
 
 t.test(
-  'a key that could not be shown is said to be in force, with the way to another secret',
+  'keys create reports a key that could not be shown, and how to rotate it',
   { skip: process.platform === 'linux' ? false : 'there is no /dev/full' },
   async t => {
     const cwd = await directory(t)
@@ -30,20 +30,20 @@ t.test(
   }
 )
 
-t.test('a key whose reader has left is told of, too', async t => {
+t.test('keys create reports a key whose reader has exited', async t => {
   const cwd = await directory(t)
   const run = writing(t, cwd, '| true', 'keys', 'create', '--name', 'ci')
   await run.ended
   t.match(run.stderr(), /^The secret of key \w{12} is valid but could not be shown: [^\n]+\n$/)
 })
 
-t.test('a token that could not be shown is told of by its id', async t => {
+t.test('token reports the id of a token that could not be shown', async t => {
   const run = writing(t, await directory(t), '| true', 'token', '--user', 'ada')
   await run.ended
   t.match(run.stderr(), /^The token could not be shown\. [^\n]+ [\w-]{36}\n$/)
 })
 
-t.test('a list whose reader has left is not worth a word', async t => {
+t.test('keys list ignores EPIPE', async t => {
   const path = await keyFile(t, [newKey().record])
   const run = writing(t, await directory(t), '| true', 'keys', 'list', '--file', path)
   await run.ended
@@ -51,7 +51,7 @@ t.test('a list whose reader has left is not worth a word', async t => {
 })
 
 t.test(
-  'a list that cannot be written is one sentence and exit code 1',
+  'keys list that cannot be written is one sentence and exit code 1',
   { skip: process.platform === 'linux' ? false : 'there is no /dev/full' },
   async t => {
     const path = await keyFile(t, [newKey().record])

@@ -12,18 +12,18 @@ function typing (text: string): PassThrough & { isTTY: boolean } {
   return keyboard
 }
 
-t.test('a line that is typed is the secret', async t => {
+t.test('a typed line is the secret', async t => {
   t.equal(await readSecret('', typing('a secret\r')), 'a secret')
 })
 
-t.test('all that is piped in is the secret', async t => {
+t.test('all piped input is the secret', async t => {
   const pipe = new PassThrough()
   pipe.end('one\ntwo\n')
   t.equal(await readSecret('', pipe), 'one\ntwo\n')
 })
 
 for (const [what, typed] of [['Ctrl-C', '\u0003'], ['Ctrl-D', '\u0004']] as const) {
-  t.test(`${what} at the question ends the command with 130, in silence`, async t => {
+  t.test(`${what} at the prompt exits silently with 130`, async t => {
     const said: string[] = []
     const say = (line: string): void => { said.push(line) }
     const code = await run(['keys', 'verify', '--file', await keyFile(t)], {

@@ -20,7 +20,7 @@ for (const [proxy, address] of [
   ['10.0.0.5', '10.0.0.5'], ['10.0.0.0/8', '10.1.2.3'], ['10.0.0.0/8', '::ffff:10.1.2.3'], ['loopback', '127.0.0.1'],
   ['loopback', '::1'], ['uniquelocal', '192.168.1.1'], ['uniquelocal', 'fd00::1'], ['2001:db8::/32', '2001:db8::7']
 ] as const) {
-  t.test(`the X-Request-Id that ${address} hands on is kept where TRUST_PROXY is ${proxy}`, async t => {
+  t.test(`the X-Request-Id from ${address} is kept if TRUST_PROXY is ${proxy}`, async t => {
     t.equal(idOf([proxy], address, 'edge-0001'), 'edge-0001')
   })
 }
@@ -33,7 +33,7 @@ for (const [proxy, address] of [
   [undefined, '127.0.0.1']
 ] as const) {
   t.test(
-    `the X-Request-Id of ${address ?? 'nobody'} is replaced where TRUST_PROXY is ${proxy ?? 'empty'}`,
+    `the X-Request-Id from ${address ?? 'nobody'} is replaced if TRUST_PROXY is ${proxy ?? 'empty'}`,
     async t => {
       t.match(idOf(proxy === undefined ? [] : [proxy], address, 'edge-0001'), uuid)
     }
@@ -57,7 +57,7 @@ for (const id of [
   })
 }
 
-t.test('a proxy that sends two ids has none', async t => {
+t.test('two X-Request-Id headers are replaced', async t => {
   t.match(
     createRequestIds(['loopback'])({
       headers: { 'x-request-id': ['edge-0001', 'edge-0002'] },
@@ -67,7 +67,7 @@ t.test('a proxy that sends two ids has none', async t => {
   )
 })
 
-t.test('every answer of the service tells the id that its body and its log line tell', async t => {
+t.test('the id in the answer, body and log line is the same', async t => {
   const app = await service(t)
   for (const url of ['/mcp', '/unknown', '/%zz', '/health']) {
     const response = await app.inject({ url, headers: { 'x-request-id': 'forged-by-a-caller' } })
@@ -77,7 +77,7 @@ t.test('every answer of the service tells the id that its body and its log line 
   }
 })
 
-t.test('what the HTTP parser refuses is answered with its id, too', async t => {
+t.test('an error of the HTTP parser has an id as well', async t => {
   const app = Fastify(serverOptions({ logLevel: 'silent' }))
   t.teardown(() => app.close())
   await app.listen({ port: 0, host: '127.0.0.1' })
@@ -100,7 +100,7 @@ t.test('what the HTTP parser refuses is answered with its id, too', async t => {
   t.ok(answer.includes(`"requestId":"${id}"`))
 })
 
-t.test("a host's id that no header should carry is left out of the answer", async t => {
+t.test("a host's id that is invalid in a header is omitted", async t => {
   const { default: errors } = await import('../../../../plugins/errors.js')
   const app = Fastify({ genReqId: () => 'two\nlines' })
   t.teardown(() => app.close())

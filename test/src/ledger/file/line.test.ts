@@ -5,12 +5,12 @@ import { lineOf, readLine } from '../../../../src/ledger/file/line.js'
 const record = { kind: 'key-revoked', id: 'ключ 🔑', at: 1, by: { principal: 'cli' } }
 const line = lineOf(record).trim()
 
-t.test('a line reads as what was written', async t => {
+t.test('readLine returns what lineOf wrote', async t => {
   t.same(readLine(line), { value: record })
   t.match(lineOf(record), /^\n[\x20-\x7e]+\n$/)
 })
 
-t.test('every beginning of a line is torn, and none is a record', async t => {
+t.test('every prefix of a line is torn', async t => {
   for (let length = 1; length < line.length; length++) {
     if (readLine(line.slice(0, length)) !== 'torn') t.fail(`${length} characters`)
   }

@@ -110,7 +110,7 @@ for (const [what, given, output, expected] of [
     { content: Array }
   ]
 ] as const) {
-  t.test(`${what} leaves in a form that clients take`, async t => {
+  t.test(`${what} is sent in a form that clients accept`, async t => {
     t.match(await result(given, output), expected)
   })
 }
@@ -191,12 +191,12 @@ for (const [what, given, output, words] of [
   ['a text under a schema', 'hi', raw, /has an output schema/],
   ['an object of its own', { n: 1 }, undefined, /not a result/]
 ] as const) {
-  t.test(`${what} is a fault that says so`, async t => {
+  t.test(`${what} is a fault with its reason`, async t => {
     await t.rejects(result(given, output), { name: 'TypeError', message: words })
   })
 }
 
-t.test('an output schema that takes its time is waited for', async t => {
+t.test('an async output schema is awaited', async t => {
   const slow = z.object({ n: z.number().refine(async n => await Promise.resolve(n > 0), 'must be more than 0') })
   t.match(await result({ structuredContent: { n: 1 } }, slow), { structuredContent: { n: 1 } })
   await t.rejects(result({ structuredContent: { n: 0 } }, slow), {
@@ -204,7 +204,7 @@ t.test('an output schema that takes its time is waited for', async t => {
   })
 })
 
-t.test('what a zod schema puts in the place of a value is judged as JSON writes it', async t => {
+t.test('values transformed by a zod schema are validated as JSON', async t => {
   const output = z.object({ n: z.number().catch(NaN) })
   t.match(await result({ structuredContent: { n: 1 } }, output), { structuredContent: { n: 1 } })
   await t.rejects(result({ structuredContent: { n: 'x' } }, output), { message: /n: must be number \(as JSON writes it\)/ })

@@ -23,7 +23,7 @@ async function namesOf (app: FastifyInstance): Promise<string[]> {
   return (await post(app, rpc('tools/list'))).body.result.tools.map(({ name }: { name: string }) => name)
 }
 
-t.test('applyToolPolicies hides a tool, in lists and in calls, and shows it again', async t => {
+t.test('applyToolPolicies hides and shows a tool in lists and calls', async t => {
   const { app, endpoint } = await serve(t, [search])
   t.same(await namesOf(app), ['search', 'whoami'])
   endpoint.applyToolPolicies({ tools: { search: adminsOnly } })
@@ -33,13 +33,13 @@ t.test('applyToolPolicies hides a tool, in lists and in calls, and shows it agai
   t.match((await post(app, callOf('search'))).body, { result: { content: [{ text: 'found' }] } })
 })
 
-t.test('applyToolPolicies never opens what its author closed', async t => {
+t.test("applyToolPolicies never widens the tool's own access", async t => {
   const { app, endpoint } = await serve(t, [defineTool({ ...search, ...adminsOnly })])
   endpoint.applyToolPolicies({ tools: { search: { access: { roles: ['user'] } } } })
   t.same(await namesOf(app), ['whoami'])
 })
 
-t.test('applyToolPolicies reaches tools that come and go later', async t => {
+t.test('applyToolPolicies applies to tools that are added later', async t => {
   const { app, endpoint } = await serve(t, [search])
   endpoint.applyToolPolicies({ default: { access: { roles: ['admin'] } } })
   endpoint.addTool(defineTool({ ...search, name: 'later' }))
@@ -61,7 +61,7 @@ t.test('applyToolPolicies with an unknown tool changes nothing', async t => {
   t.same(await namesOf(app), ['whoami'])
 })
 
-t.test('applyToolPolicies changes the rate of a tool, and keeps the count of one that stays as it was', async t => {
+t.test('applyToolPolicies changes a rate and keeps the count of others', async t => {
   const rate = { rate: { max: 1, windowMs: 60_000 } }
   const { app, endpoint } = await serve(t, [search, defineTool({ ...search, name: 'other' })], {
     toolPolicies: { tools: { other: rate } }

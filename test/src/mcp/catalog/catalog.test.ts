@@ -45,11 +45,11 @@ for (const [what, method, params] of ways) {
   const run = async (catalog: Catalog, principal = bob): Promise<unknown> =>
     await during(callerOf(principal), async exchange => await catalog.dispatch(method, params, exchange))
 
-  t.test(`who ${what} and may, is served`, async t => {
+  t.test(`a permitted caller that ${what} is served`, async t => {
     for (const denied of ['hide', 'error', 'challenge'] as const) await t.resolves(run(catalogFor(denied), ada))
   })
 
-  t.test(`who ${what} that is hidden, does not learn that it is there`, async t => {
+  t.test(`a caller that ${what} that is hidden gets an unknown item`, async t => {
     const byMethod = method === 'resources/read' ? UnknownResourceError : UnknownPromptError
     const unknown = what === 'completes a template' ? InvalidParamsError : byMethod
     for (const denied of ['hide', 'challenge'] as const) {
@@ -57,11 +57,11 @@ for (const [what, method, params] of ways) {
     }
   })
 
-  t.test(`who ${what} that is shown but not allowed, is told so`, async t => {
+  t.test(`a caller that ${what} with denied: error gets a readable error`, async t => {
     await t.rejects(run(catalogFor('error')), { code: NotAllowedError.code, statusCode: 200 })
   })
 
-  t.test(`who ${what} that wants a scope of the provider's, is challenged before the reply begins`, async t => {
+  t.test(`a caller that ${what} with denied: challenge is challenged`, async t => {
     const catalog = catalogFor('challenge')
     t.throws(
       () => {
@@ -75,7 +75,7 @@ for (const [what, method, params] of ways) {
 }
 
 for (const denied of ['hide', 'error', 'challenge'] as const) {
-  t.test(`only who may read hears of a resource that answers others with ${denied}`, async t => {
+  t.test(`only readers are notified of a resource with denied: ${denied}`, async t => {
     const { resources } = catalogFor(denied)
     for (const uri of ['notes://all', 'note://1']) {
       t.equal(resources.mayRead(ada, uri), true)
@@ -84,7 +84,7 @@ for (const denied of ['hide', 'error', 'challenge'] as const) {
   })
 }
 
-t.test('a subscription that wants a scope of the provider\'s is challenged before the reply begins', async t => {
+t.test('a subscription with denied: challenge is challenged before the reply', async t => {
   t.throws(
     () => {
       catalogFor('challenge').challenge(

@@ -45,7 +45,7 @@ for (const [what, args, headers] of [
   ],
   ['no argument and no header', {}, {}]
 ] as const) {
-  t.test(`${what} agrees with its header`, async t => {
+  t.test(`${what} matches its header`, async t => {
     t.doesNotThrow(() => {
       checkHeaderParameters(parameters, args, headers)
     })
@@ -84,12 +84,12 @@ for (const [what, property] of [
   ['that would end the header', { type: 'string', 'x-mcp-header': 'Region\r\nx' }],
   ['that is empty', { type: 'string', 'x-mcp-header': '' }]
 ] as const) {
-  t.test(`a mark ${what} stops the boot`, async t => {
+  t.test(`an x-mcp-header ${what} stops the start`, async t => {
     t.throws(() => headerParameters({ type: 'object', properties: { region: property } }, 'region'), TypeError)
   })
 }
 
-t.test('two marks with one name stop the boot, in whatever case they are written', async t => {
+t.test('two x-mcp-header marks with one name stop the start, in any case', async t => {
   const twice = { a: { type: 'string', 'x-mcp-header': 'Region' }, b: { type: 'string', 'x-mcp-header': 'region' } }
   t.throws(() => headerParameters({ type: 'object', properties: twice }, 'region'), TypeError)
 })
@@ -110,12 +110,12 @@ for (const [what, rest] of [
   ['if', { if: { properties: { a: marked } } }],
   ['contentSchema', { properties: { a: { type: 'string', contentSchema: marked } } }]
 ] as const) {
-  t.test(`a mark below ${what} stops the boot and names the tool`, async t => {
+  t.test(`an x-mcp-header below ${what} stops the start and names the tool`, async t => {
     t.throws(() => headerParameters({ type: 'object', ...rest }, 'region'), /^Tool region, x-mcp-header at/)
   })
 }
 
-t.test('what is called like a mark and is none does not count', async t => {
+t.test('a property named x-mcp-header is not a mark', async t => {
   const named = { 'x-mcp-header': { type: 'string' } }
   t.same(
     headerParameters(

@@ -32,7 +32,7 @@ for (const [template, uri, variables] of [
   ['x:{a}ab{b}b', 'x:1ab2ab3b', { a: '1ab2', b: '3' }],
   ['x:{a}.{b}', 'x:1.2', { a: '1', b: '2' }]
 ] as const) {
-  t.test(`${uri} fits ${template}`, async t => {
+  t.test(`${uri} matches ${template}`, async t => {
     t.same(variablesOf(template, uri), variables)
   })
 }
@@ -75,12 +75,12 @@ for (const [template, uri] of [
   ['note://{team}/{id}', 'note://a/b/../c'],
   ['note://{team}/{id}', 'note://%2e%2e/a']
 ] as const) {
-  t.test(`${uri} does not fit ${template}`, async t => {
+  t.test(`${uri} does not match ${template}`, async t => {
     t.equal(variablesOf(template, uri), undefined)
   })
 }
 
-t.test('a run of separators is shared out at once, however many variables there are', async t => {
+t.test('a run of separators is matched at once with many variables', async t => {
   for (const end of ['', '/', 'x']) variablesOf('log://{a}-{b}-{c}-{d}-{e}-{f}', `log://${'-'.repeat(2000)}${end}`)
   t.pass('and did not take minutes')
 })
@@ -97,7 +97,7 @@ for (const template of [
   '{scheme}://a',
   'note://{id}/\\\\'
 ]) {
-  t.test(`the template ${template} stops the boot`, async t => {
+  t.test(`the template ${template} stops the start`, async t => {
     t.throws(() => variablesOf(template, 'note://a'), TypeError)
   })
 }
@@ -144,7 +144,7 @@ for (const [what, resources, uri, name] of [
   ],
   ['more text', [template('note://{a}/{b}'), template('note://{a}/x{b}')], 'note://1/x2', 'note://{a}/x{b}']
 ] as const) {
-  t.test(`the narrowest item decides: ${what}`, async t => {
+  t.test(`the most specific resource is used: ${what}`, async t => {
     t.equal(registryOf(...resources).find(uri)?.item.name, name)
     t.equal(registryOf(...[...resources].reverse()).find(uri)?.item.name, name)
   })
@@ -159,7 +159,7 @@ for (const [uri, asked] of [
   ['note://ünder/ß', 'note://%C3%BCnder/%C3%9F'],
   ['http://localhost:80/x', 'http://localhost/x']
 ] as const) {
-  t.test(`a client that asks for ${asked} reads ${uri}`, async t => {
+  t.test(`a client that requests ${asked} reads ${uri}`, async t => {
     const registry = registryOf(fixed(uri))
     t.equal(registry.find(asked)?.uri, uri)
     t.equal(registry.find(uri)?.uri, uri)
@@ -181,7 +181,7 @@ for (const [what, uri] of [
   })
 }
 
-t.test('two spellings of one URI, and two templates of one shape, are defined twice', async t => {
+t.test('equivalent URIs and templates are duplicates', async t => {
   t.throws(() => registryOf(fixed('note://a/1'), fixed('note://%61/1', 'other')), /defined twice/)
   t.throws(
     () => registryOf(template('note://{a}/{b}'), template('note://{team}/{id}')),

@@ -32,13 +32,13 @@ for (const [what, access, sees, code] of [
   })
 }
 
-t.test('an item that is missing and one that is hidden are the same to a caller', async t => {
+t.test('a missing item and a hidden item give the same answer', async t => {
   const rights = new Rights()
   t.throws(() => rights.admit(undefined, bob, refusals), { code: 'MCP_ERR_UNKNOWN_TOOL' })
   t.throws(() => rights.admit(held({ roles: ['admin'] }), bob, refusals), { code: 'MCP_ERR_UNKNOWN_TOOL' })
 })
 
-t.test('a token of an identity provider is challenged for the scopes that would help', async t => {
+t.test("a provider's token is challenged for the missing scopes", async t => {
   const rights = new Rights()
   const ada = principalOf('ada', { issuer: 'https://id.example', scopes: ['a'] })
   const entry = held({ scopes: ['b'], denied: 'challenge' })
@@ -50,7 +50,7 @@ t.test('a token of an identity provider is challenged for the scopes that would 
   )
 })
 
-t.test('a rule that fails is reported once by each gate that asks it, and by no other', async t => {
+t.test('a failing access rule is reported once per gate', async t => {
   const { item } = held({ allow: () => { throw new Error('the database is away') } })
   const told: string[] = []
   const first = new Rights(({ name }) => { told.push(`first ${name}`) })

@@ -24,7 +24,7 @@ for (const [what, method, answer] of [
   ['roots', 'roots/list', { roots: [{ uri: 'file:///home' }] }],
   ['no roots', 'roots/list', { roots: [] }]
 ] as ReadonlyArray<[string, Question, Record<string, unknown>]>) {
-  t.test(`${what} is handed on as it is`, async t => {
+  t.test(`${what} is passed on unchanged`, async t => {
     t.same(await checkedAnswer(method, form, answer), answer)
   })
 }
@@ -64,7 +64,7 @@ const called = {
   stopReason: 'toolUse'
 }
 
-t.test('a model that calls a tool speaks in several blocks, where tools were offered', async t => {
+t.test("a model's answer with tools may have several blocks", async t => {
   t.same(
     await checkedAnswer(
       'sampling/createMessage',
@@ -76,7 +76,7 @@ t.test('a model that calls a tool speaks in several blocks, where tools were off
   await t.rejects(checkedAnswer('sampling/createMessage', {}, called), { code: InvalidParamsError.code })
 })
 
-t.test('who was sent to a page answers without a form', async t => {
+t.test('the answer to a URL request has no form content', async t => {
   t.same(
     await checkedAnswer(
       'elicitation/create',

@@ -19,13 +19,13 @@ function caller (charged: number[] = []): Caller {
 
 const never = async (): Promise<never> => await new Promise<never>(() => {})
 
-t.test('work that is done in time is the answer', async t => {
+t.test('an exchange answers with the result of its work', async t => {
   const exchange = new Exchange(caller(), 1000)
   t.equal(await exchange.race(Promise.resolve('done')), 'done')
   exchange.end()
 })
 
-t.test('what never ends is ended at the deadline', async t => {
+t.test('an exchange that never ends is ended at the deadline', async t => {
   const exchange = new Exchange(caller(), 10)
   const { signal } = exchange
   await t.rejects(exchange.race(never()), { code: 'MCP_ERR_DEADLINE' })
@@ -33,7 +33,7 @@ t.test('what never ends is ended at the deadline', async t => {
   t.equal(exchange.ended, true)
 })
 
-t.test('an item has a deadline of its own, and a cost beyond the first', async t => {
+t.test('an item has its own deadline and an additional cost', async t => {
   const charged: number[] = []
   const exchange = new Exchange(caller(charged), 60_000)
   await exchange.enter({ name: 'x', deadlineMs: 10, cost: 5 })
@@ -61,14 +61,14 @@ t.test('a silent call ends with the credential of its caller, not at its deadlin
   t.equal(exchange.signal.aborted, true)
 })
 
-t.test('who waits for the caller does not wait at the expense of the deadline', async t => {
+t.test('the deadline is suspended while the caller is asked', async t => {
   const exchange = new Exchange(caller(), 40)
   t.equal(await exchange.whileAsking(60_000, sleep(80, 'yes')), 'yes')
   t.equal(exchange.ended, false)
   await t.rejects(exchange.race(never()), { code: 'MCP_ERR_DEADLINE' })
 })
 
-t.test('two questions at once stop the deadline until both are answered, and it goes on from where it was', async t => {
+t.test('two open questions suspend the deadline until both are answered', async t => {
   const exchange = new Exchange(caller(), 60)
   const [first, second] = [sleep(10, 'one'), sleep(200, 'two')]
   t.same(await Promise.all([exchange.whileAsking(60_000, first), exchange.whileAsking(60_000, second)]), ['one', 'two'])
@@ -76,18 +76,18 @@ t.test('two questions at once stop the deadline until both are answered, and it 
   await t.rejects(exchange.race(never()), { code: 'MCP_ERR_DEADLINE' })
 })
 
-t.test('questions that are answered at once leave the deadline where it was', async t => {
+t.test('questions that are answered at once do not change the deadline', async t => {
   const exchange = new Exchange(caller(), 40)
   await Promise.all([exchange.whileAsking(60_000, Promise.resolve()), exchange.whileAsking(60_000, Promise.resolve())])
   await t.rejects(exchange.race(never()), { code: 'MCP_ERR_DEADLINE' })
 })
 
-t.test('who is asked too long is given up', async t => {
+t.test('a question that is open too long ends the exchange', async t => {
   const exchange = new Exchange(caller(), 60_000)
   await t.rejects(exchange.race(exchange.whileAsking(10, never())), { code: 'MCP_ERR_DEADLINE' })
 })
 
-t.test('a caller that left before its turn is heard of when it comes', async t => {
+t.test('a caller that disconnected before its turn is noticed', async t => {
   const exchange = new Exchange(caller(), 60_000)
   exchange.abort(new CancelledError())
   let heard: unknown
@@ -106,7 +106,7 @@ t.test('only the first end counts', async t => {
   t.same(heard, ['MCP_ERR_CANCELLED'])
 })
 
-t.test('a suspended exchange ends its handler with the question', async t => {
+t.test('suspending an exchange aborts its handler', async t => {
   const exchange = new Exchange(caller(), 60_000)
   const race = exchange.race(never())
   exchange.suspend({ resultType: 'input_required' })
@@ -114,7 +114,7 @@ t.test('a suspended exchange ends its handler with the question', async t => {
   t.equal(exchange.ended, true)
 })
 
-t.test('a refusal keeps its code, a fault its cause for the log', async t => {
+t.test('refuse keeps the code, and a fault keeps its cause for the log', async t => {
   const refused = new Exchange(caller(), 60_000)
   refused.refuse(new RateLimitedError({ reason: 'used up' }))
   refused.end()
@@ -129,7 +129,7 @@ t.test('a refusal keeps its code, a fault its cause for the log', async t => {
   t.equal(faulty.fault, cause)
 })
 
-t.test('a tool that failed is no refusal, and keeps the cause of its failure', async t => {
+t.test('failTool is not a refusal and keeps its cause', async t => {
   const exchange = new Exchange(caller(), 60_000)
   const cause = new Error('a disk is full')
   exchange.failTool({ cause })
@@ -140,7 +140,7 @@ t.test('a tool that failed is no refusal, and keeps the cause of its failure', a
   )
 })
 
-t.test('whenEnded tells once, at once where the exchange has ended', async t => {
+t.test('whenEnded calls back once, at once if already ended', async t => {
   const exchange = new Exchange(caller(), 60_000)
   let heard = 0
   exchange.whenEnded(() => { heard += 1 })
@@ -153,7 +153,7 @@ t.test('whenEnded tells once, at once where the exchange has ended', async t => 
   t.equal(heard, 2)
 })
 
-t.test('running calls end by a condition, and leave the registry with their answer', async t => {
+t.test('RunningCalls ends calls by a condition and drops answered ones', async t => {
   const running = new RunningCalls()
   const [one, two] = [1, 2].map(() => new Exchange(caller(), 60_000, { running }))
   t.equal(running.size, 2)

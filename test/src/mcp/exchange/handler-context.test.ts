@@ -6,7 +6,7 @@ import { ReplyWriter } from '../../../../src/mcp/wire/reply.js'
 import { callerOf, during } from '../../../support/exchange.js'
 import { watchStreams } from '../../../support/stream-watch.js'
 
-t.test('a handler is heard while its call runs, and not after it', async t => {
+t.test('a handler can send messages only during its call', async t => {
   const heard: string[] = []
   await during(callerOf(), async exchange => {
     exchange.connect(async method => { heard.push(method) })
@@ -20,7 +20,7 @@ t.test('a handler is heard while its call runs, and not after it', async t => {
   t.same(heard, ['notifications/progress'])
 })
 
-t.test('a handler cannot ask when its call is over', async t => {
+t.test('a handler cannot ask after its call', async t => {
   let asked = 0
   await during(callerOf(), async exchange => {
     exchange.askBy(async () => { asked += 1; return {} })
@@ -31,7 +31,7 @@ t.test('a handler cannot ask when its call is over', async t => {
   t.equal(asked, 0)
 })
 
-t.test('one call of a batch that is over says nothing while another still runs', async t => {
+t.test('an ended call of a batch sends nothing while another runs', async t => {
   const watch = watchStreams()
   t.teardown(watch.stop)
   const writer = new ReplyWriter({ expected: 2, batch: true })

@@ -63,7 +63,7 @@ function open (t: Test, rest: Partial<CatalogOptions> = {}) {
   return { catalog, streams: endpoint.streams, serve, pending }
 }
 
-t.test('a caller that takes JSON alone is answered with it, whatever the tool says before', async t => {
+t.test('a caller that accepts only JSON gets JSON despite messages', async t => {
   const { serve } = open(t)
   const streamed = await serve('tools/call', { name: 'speak' }).reply
   t.same(
@@ -75,7 +75,7 @@ t.test('a caller that takes JSON alone is answered with it, whatever the tool sa
   t.match(JSON.parse(plain.json ?? ''), { result: { content: [{ text: 'done' }] } })
 })
 
-t.test('what is read is for the cache of its caller alone', async t => {
+t.test('results of reads are cacheable only by their caller', async t => {
   const { serve } = open(t, { resources: [defineResource({ name: 'diary', uri: 'x://diary', read: () => 'mine' })] })
   t.match(JSON.parse((await serve('resources/read', { uri: 'x://diary' }).reply).json ?? ''), {
     result: { cacheScope: 'private', contents: [{ text: 'mine' }] }
@@ -102,7 +102,7 @@ for (const [what, method, params] of [
   })
 }
 
-t.test('who listens is told of changes until it closes its stream, and then nothing holds on to it', async t => {
+t.test('a subscriber gets changes until it closes its stream', async t => {
   const { catalog, streams, serve } = open(t)
   let listeners = 0
   const { subscribe } = catalog.changes
@@ -119,7 +119,7 @@ t.test('who listens is told of changes until it closes its stream, and then noth
   t.equal(streams.size, 0)
 })
 
-t.test('a tool is not begun for who left while it waited for its turn', async t => {
+t.test('a tool is not started for a caller that disconnected', async t => {
   let begun = 0
   const slow = defineTool({ name: 'slow', cost: 2, handler: () => { begun += 1; return 'done' } })
   const { serve } = open(t, { tools: [slow] })

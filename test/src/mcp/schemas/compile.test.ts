@@ -26,7 +26,7 @@ const kinds = [
 for (const [kind, schema] of kinds) {
   const compiled = compile(schema, 'input')
 
-  t.test(`what fits a ${kind} comes through`, async t => {
+  t.test(`a valid value passes a ${kind}`, async t => {
     t.same(await compiled.check({ name: 'ada', tags: ['x'] }), { ok: true, value: { name: 'ada', tags: ['x'] } })
   })
 
@@ -37,13 +37,13 @@ for (const [kind, schema] of kinds) {
     ['a field deep inside', { name: 'ada', tags: ['x', 2] }, /tags\.1/],
     ['no object', 'ada', /arguments/]
   ] as const) {
-    t.test(`${what} is named by a ${kind}`, async t => {
+    t.test(`${what} is reported by a ${kind}`, async t => {
       t.match(await compiled.check(value), { ok: false, problem: field })
     })
   }
 }
 
-t.test('of half a million wrong values in a large input the first is told', async t => {
+t.test('the first of half a million invalid values is reported', async t => {
   const names = compile(z.object({ names: z.array(z.string()), more: z.unknown().optional() }), 'input')
   const checked = await names.check({ names: Array.from({ length: 500_000 }, () => 1) })
   t.same(checked, { ok: false, problem: 'names.0: Invalid input: expected string, received number' })
@@ -52,18 +52,18 @@ t.test('of half a million wrong values in a large input the first is told', asyn
   t.match(few, { problem: /; and 490 more$/ })
 })
 
-t.test('what is wrong is told in a bounded text, however long the name of a field', async t => {
+t.test('a message with a long field name is truncated', async t => {
   const none = compile(z.strictObject({}), 'input')
   const checked = await none.check({ ['x'.repeat(1_000_000)]: 1 })
   t.ok(!checked.ok && checked.problem.length < 2500)
 })
 
-t.test('words of an author come through in an asynchronous check, too', async t => {
+t.test('custom messages are kept in an async check', async t => {
   const slow = compile(z.object({ a: z.string().refine(async () => false, 'not today') }), 'input')
   t.same(await slow.check({ a: 'x' }), { ok: false, problem: 'a: not today' })
 })
 
-t.test('a JSON Schema is shown untouched', async t => {
+t.test('a JSON Schema is listed unchanged', async t => {
   const schema = {
     $schema: 'http://json-schema.org/draft-07/schema#',
     type: 'object',
@@ -75,7 +75,7 @@ t.test('a JSON Schema is shown untouched', async t => {
   t.equal(compile(schema, 'input').wire, schema)
 })
 
-t.test('a zod schema is shown as 2020-12 without naming a draft', async t => {
+t.test('a zod schema is listed as 2020-12 without $schema', async t => {
   const { wire } = compile(z.object({ a: z.string().default('x'), pair: z.tuple([z.string(), z.number()]) }), 'input')
   t.same(wire, {
     type: 'object',
@@ -93,13 +93,13 @@ t.test('a zod schema is shown as 2020-12 without naming a draft', async t => {
   })
 })
 
-t.test('a check that takes its time is waited for', async t => {
+t.test('an async check is awaited', async t => {
   const compiled = compile(z.object({ a: z.string().refine(async a => await Promise.resolve(a === 'yes')) }), 'input')
   t.match(await compiled.check({ a: 'yes' }), { ok: true })
   t.match(await compiled.check({ a: 'no' }), { ok: false, problem: /\ba\b/ })
 })
 
-t.test('a schema that is none stops whoever registers it', async t => {
+t.test('an invalid schema is refused at registration', async t => {
   t.throws(() => compile({ type: 'nonsense' }, 'input'))
 })
 
@@ -112,7 +112,7 @@ for (const [draft, pair] of [
   ['2020-12', { $schema: 'https://json-schema.org/draft/2020-12/schema', prefixItems: tuple }],
   ['no draft', { prefixItems: tuple }]
 ] as const) {
-  t.test(`a tuple of ${draft} is judged as that draft means it`, async t => {
+  t.test(`a tuple of ${draft} is validated by the rules of that draft`, async t => {
     const { $schema, ...body } = { $schema: undefined, ...pair }
     const compiled = compile(
       {
@@ -142,7 +142,7 @@ for (const [what, schema, fix] of [
   ['has properties that are none', { type: 'object', properties: [] }, /properties/],
   ['requires what is no name', { type: 'object', required: [1] }, /./]
 ] as const) {
-  t.test(`a tool whose schema ${what} is refused, with what to do`, async t => {
+  t.test(`a tool whose schema ${what} is refused with advice`, async t => {
     t.throws(() => compileObject(schema, 'input'), { message: fix })
   })
 }

@@ -3,7 +3,7 @@ import t from 'tap'
 import { compile } from '../../../../src/mcp/schemas/compile.js'
 import { recursive, problem } from '../../../support/schema-problem.js'
 
-t.test('uniqueItems compares as JSON Schema does, and counts its work', async t => {
+t.test('uniqueItems compares like JSON Schema and counts its work', async t => {
   const schema = { type: 'object', properties: { list: { type: 'array', uniqueItems: true } } }
   for (const [list, isUnique] of [
     [
@@ -38,7 +38,7 @@ t.test('uniqueItems compares as JSON Schema does, and counts its work', async t 
   t.match(await problem({ type: 'object', properties: { list: { uniqueItems: false } } }, { list: [1, 1] }), undefined)
 })
 
-t.test('enum compares as JSON Schema does, by hash', async t => {
+t.test('enum compares like JSON Schema, by hash', async t => {
   const list = { type: 'array', items: { enum: ['a', 1, null, true, { b: [1, 2], a: 1 }, [3]] } }
   const schema = { type: 'object', properties: { list } }
   for (const good of ['a', 1, 1.0, null, true, { a: 1, b: [1, 2] }, [3]]) {
@@ -50,7 +50,7 @@ t.test('enum compares as JSON Schema does, by hash', async t => {
   }
 })
 
-t.test('references within a schema judge as before: by pointer, anchor and to the whole', async t => {
+t.test('references by pointer, anchor and root are unchanged', async t => {
   const schema = {
     type: 'object',
     properties: { a: { $ref: '#/$defs/text' }, b: { $ref: '#named' }, self: { $ref: '#' }, $ref: { type: 'number' } },
@@ -62,7 +62,7 @@ t.test('references within a schema judge as before: by pointer, anchor and to th
   t.match(await problem(schema, { $ref: 'x' }), /^\$ref: must be number$/)
 })
 
-t.test('what another check was told is not told again', async t => {
+t.test('cached results are not shared between checks', async t => {
   const { check } = compile(recursive, 'input')
   const wrong = { filter: { children: [{ field: 1 }], type: 'or' } }
   t.match(await check(wrong), { ok: false, problem: /filter\.children\.0\.field: must be string/ })
@@ -70,7 +70,7 @@ t.test('what another check was told is not told again', async t => {
   t.match(await check(wrong), { ok: true })
 })
 
-t.test('keywords that hold names or data are no schemas', async t => {
+t.test('keywords with names or data are not treated as schemas', async t => {
   const schema = {
     type: 'object',
     properties: { a: {}, b: {}, enum: { type: 'number' }, $defs: { type: 'string' } },
@@ -148,7 +148,7 @@ for (const [what, schema, good, bad] of [
     { a: 'ab' }
   ]
 ] as const) {
-  t.test(`${what} judge as the drafts mean them`, async t => {
+  t.test(`${what} follow their drafts`, async t => {
     t.equal(await problem({ type: 'object', ...schema }, good), undefined)
     t.type(await problem({ type: 'object', ...schema }, bad), 'string')
   })

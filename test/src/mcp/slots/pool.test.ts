@@ -9,7 +9,7 @@ class FakeSlot {
 
 const opening = { open: async () => new FakeSlot() }
 
-t.test('a clean slot is used again, an unclean one is closed', async t => {
+t.test('a clean slot is reused, and others are closed', async t => {
   const slots = new Slots(opening)
   const first = await slots.take()
   slots.give(first, true)
@@ -21,14 +21,14 @@ t.test('a clean slot is used again, an unclean one is closed', async t => {
   t.same(slots.size, { idle: 0, busy: 1 })
 })
 
-t.test('no slot is handed out twice', async t => {
+t.test('a slot is never used twice at the same time', async t => {
   const slots = new Slots(opening)
   const taken = await Promise.all(Array.from({ length: 50 }, async () => await slots.take()))
   t.equal(new Set(taken).size, 50)
   t.same(slots.size, { idle: 0, busy: 50 })
 })
 
-t.test('after a burst only so many are kept, the rest is closed', async t => {
+t.test('after a burst the pool keeps a limited number of slots', async t => {
   const slots = new Slots({ ...opening, maxIdle: 3 })
   const taken = await Promise.all(Array.from({ length: 10 }, async () => await slots.take()))
   for (const slot of taken) slots.give(slot, true)
@@ -36,13 +36,13 @@ t.test('after a burst only so many are kept, the rest is closed', async t => {
   t.equal(taken.filter(({ closed }) => closed === 1).length, 7)
 })
 
-t.test('a slot that cannot be opened is not counted as busy', async t => {
+t.test('a slot that cannot be opened does not count as busy', async t => {
   const slots = new Slots({ open: async () => { throw new Error('no memory') } })
   await t.rejects(Promise.resolve(slots.take()))
   t.same(slots.size, { idle: 0, busy: 0 })
 })
 
-t.test('once closed, the pool keeps nothing', async t => {
+t.test('a closed pool keeps no slots', async t => {
   const slots = new Slots(opening)
   const idle = await slots.take()
   const busy = await slots.take()

@@ -20,7 +20,7 @@ function begin (method = 'tools/call') {
   return { responder, exchange, writer, ended }
 }
 
-t.test('a clean answer gives the slot back', async t => {
+t.test('a clean answer returns the slot', async t => {
   const { responder, writer, ended } = begin()
   responder.settle(answer)
   t.match(await writer.reply, { status: 200, json: JSON.stringify(answer) })
@@ -28,7 +28,7 @@ t.test('a clean answer gives the slot back', async t => {
   t.equal(responder.current, undefined)
 })
 
-t.test('after a request that the server remembers the slot is spoilt', async t => {
+t.test('a request with lasting effects discards the slot', async t => {
   const { responder, ended } = begin('initialize')
   responder.settle(answer)
   t.same(ended, [false])
@@ -41,7 +41,7 @@ for (const [what, message] of [
   ['a request of its own', { jsonrpc: '2.0', id: 7, method: 'roots/list' }],
   ['a notification', { jsonrpc: '2.0', method: 'notifications/message', params: { data: 'secret' } }]
 ] as const) {
-  t.test(`${what} goes to nobody, and spoils the slot`, async t => {
+  t.test(`${what} is dropped and discards the slot`, async t => {
     const { responder, writer, ended } = begin()
     responder.settle(message)
     const { status, json = '' } = await writer.reply
@@ -52,7 +52,7 @@ for (const [what, message] of [
   })
 }
 
-t.test('a second answer is heard by nobody', async t => {
+t.test('a second answer is dropped', async t => {
   const { responder, writer, ended } = begin()
   responder.settle(answer)
   responder.settle({ ...answer, result: { content: ['again'] } })
@@ -60,7 +60,7 @@ t.test('a second answer is heard by nobody', async t => {
   t.same(ended, [true])
 })
 
-t.test('what is aborted is answered, and spoils the slot, though its server says nothing', async t => {
+t.test('an aborted request is answered and discards the slot', async t => {
   const { exchange, writer, ended } = begin()
   exchange.abort(new CancelledError())
   await turn()
@@ -68,7 +68,7 @@ t.test('what is aborted is answered, and spoils the slot, though its server says
   t.same(ended, [false])
 })
 
-t.test('what is aborted is spoilt also where its server answers in time', async t => {
+t.test('an aborted request discards the slot even if answered in time', async t => {
   const { responder, exchange, ended } = begin()
   exchange.abort(new CancelledError())
   responder.settle(answer)
@@ -76,7 +76,7 @@ t.test('what is aborted is spoilt also where its server answers in time', async 
   t.same(ended, [false])
 })
 
-t.test('the words of an SDK\'s own error stay inside', async t => {
+t.test("messages of an SDK's own errors are masked", async t => {
   const { responder, writer } = begin()
   responder.settle({ jsonrpc: '2.0', id: 7, error: { code: -32601, message: 'secret', data: 'secret' } })
   const { status, json = '' } = await writer.reply
@@ -85,13 +85,13 @@ t.test('the words of an SDK\'s own error stay inside', async t => {
   t.notMatch(json, /secret/)
 })
 
-t.test('a slot that serves cannot be given another request', async t => {
+t.test('a busy slot refuses another request', async t => {
   const { responder, exchange } = begin()
   t.throws(() => { responder.begin({ request, exchange, writer: new ReplyWriter(), done: () => {} }) })
   exchange.end()
 })
 
-t.test('a slot that is closed while it serves answers its request', async t => {
+t.test('closing a busy slot answers its request', async t => {
   const { responder, writer, ended } = begin()
   responder.drop()
   t.match(await writer.reply, { status: 200, json: /MCP_ERR_INTERNAL/ })

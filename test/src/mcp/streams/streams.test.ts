@@ -27,7 +27,7 @@ async function closed (stream: EventStream): Promise<number> {
   return Date.now()
 }
 
-t.test('a caller holds as many streams as it may, and another caller as many', async t => {
+t.test('each caller may open its maximum of streams', async t => {
   const streams = new Streams({ maxPerPrincipal: 2 })
   t.teardown(() => { streams.close() })
   streams.open(holder('ada'))
@@ -36,7 +36,7 @@ t.test('a caller holds as many streams as it may, and another caller as many', a
   t.ok(streams.open(holder('bob')))
 })
 
-t.test('a stream that closed makes room for another', async t => {
+t.test('a closed stream makes room for another', async t => {
   const streams = new Streams({ maxPerPrincipal: 1 })
   t.teardown(() => { streams.close() })
   const stream = streams.open(holder('ada'))
@@ -46,7 +46,7 @@ t.test('a stream that closed makes room for another', async t => {
   t.equal(streams.size, 1)
 })
 
-t.test('a stream ends with its credential, and one whose credential does not end stays', async t => {
+t.test('a stream ends with its credential, or never if that does not expire', async t => {
   const streams = new Streams()
   t.teardown(() => { streams.close() })
   const expiresAt = Date.now() + 100
@@ -55,7 +55,7 @@ t.test('a stream ends with its credential, and one whose credential does not end
   t.equal(streams.size, 1)
 })
 
-t.test('a timer that fires before its date gives a credential no second life', async t => {
+t.test('a timer that fires early does not extend a stream', async t => {
   const streams = new Streams()
   t.teardown(() => { streams.close() })
   const expiresAt = Date.now() + 50
@@ -76,14 +76,14 @@ t.test('a timer that fires before its date gives a credential no second life', a
   t.equal(streams.size, 0, 'until the date has come')
 })
 
-t.test('a stream whose credential is over already ends at once, with its farewell', async t => {
+t.test('a stream with an expired credential ends at once with its last event', async t => {
   const streams = new Streams()
   let farewells = 0
   await closed(streams.open(holder('ada', Date.now() - 1000), () => { farewells += 1 }))
   t.equal(farewells, 1)
 })
 
-t.test('a caller that does not read is cut off soon after its credential ends', async t => {
+t.test('a caller that does not read is cut off after its credential ends', async t => {
   const streams = new Streams()
   const expiresAt = Date.now() + 50
   let now = expiresAt - 50
@@ -98,7 +98,7 @@ t.test('a caller that does not read is cut off soon after its credential ends', 
   t.equal(stream.readable.readableEnded, false)
 })
 
-t.test('the streams of one caller can be ended among others', async t => {
+t.test('the streams of one caller can be ended', async t => {
   const streams = new Streams()
   t.teardown(() => { streams.close() })
   const [ada] = [streams.open(holder('ada')), streams.open(holder('bob'))]
@@ -107,7 +107,7 @@ t.test('the streams of one caller can be ended among others', async t => {
   t.equal(streams.size, 1)
 })
 
-t.test('at the end standing streams are ended, a late one too, and those of calls go on', async t => {
+t.test('close ends standing streams, even late ones, but not those of calls', async t => {
   const streams = new Streams()
   t.teardown(() => { streams.close() })
   const [standing, call, rest] = [
@@ -122,14 +122,14 @@ t.test('at the end standing streams are ended, a late one too, and those of call
   for (const stream of [call, rest]) t.equal(stream.readable.writableEnded, false)
 })
 
-t.test('the rest of a stream counts among those that a caller holds', async t => {
+t.test('a resumed stream counts for its caller', async t => {
   const streams = new Streams({ maxPerPrincipal: 1 })
   t.teardown(() => { streams.close() })
   streams.resume(holder('ada'))
   t.throws(() => streams.resume(holder('ada')), { code: 'MCP_ERR_TOO_MANY_STREAMS' })
 })
 
-t.test('the streams to one address can be ended among those of the same caller', async t => {
+t.test('the streams to one address of a caller can be ended', async t => {
   const streams = new Streams()
   t.teardown(() => { streams.close() })
   const [away] = [

@@ -24,21 +24,21 @@ for (const [method, read] of [
     { protocolVersion: '2025-11-25', capabilities: { roots: {} }, clientInfo: { name: 'n', version: '1' } }
   ]
 ] as const) {
-  t.test(`an SDK sees of ${method} only the parameters that it reads`, async t => {
+  t.test(`an SDK gets only the parameters of ${method} that it reads`, async t => {
     const _meta = { progressToken: 3 }
     t.same(forSdk(request(method, { ...many(90_000), ...read, _meta })), request(method, { ...read, _meta }))
   })
 }
 
-t.test('a request without parameters reaches the SDK as it is', async t => {
+t.test('a request without parameters reaches the SDK unchanged', async t => {
   t.same(forSdk(request('ping')), request('ping'))
 })
 
-t.test('parameters that the SDK reads hold at most 1,000 values', async t => {
+t.test('parameters for an SDK have at most 1,000 values', async t => {
   t.throws(() => forSdk(request('initialize', { capabilities: many(1001) })), code('MCP_ERR_INVALID_PARAMS'))
 })
 
-t.test('an answer to a question holds at most 5,000 values', async t => {
+t.test('an answer to a question has at most 5,000 values', async t => {
   t.same(answerForSdk({ jsonrpc: '2.0', id: 1, result: { roots: [] }, extra: many(9000) }), {
     jsonrpc: '2.0',
     id: 1,
@@ -50,7 +50,7 @@ t.test('an answer to a question holds at most 5,000 values', async t => {
   )
 })
 
-t.test('an error in answer to a question keeps its code and the start of its message', async t => {
+t.test('an error as an answer keeps its code and part of its message', async t => {
   const given = { jsonrpc: '2.0', id: 1, error: { code: -1, message: 'x'.repeat(5000), data: many(9000) } }
   t.same(answerForSdk(given), { jsonrpc: '2.0', id: 1, error: { code: -1, message: 'x'.repeat(1000) } })
 })
@@ -62,7 +62,7 @@ t.test('ids and progress tokens have at most 256 characters', async t => {
   t.notOk(hasReadableMeta(request('ping', { _meta: { progressToken: 'x'.repeat(257) } })))
 })
 
-t.test('null members of parameters and _meta count as left out, arguments stay', async t => {
+t.test('null members of parameters and _meta are dropped, arguments are not', async t => {
   const body = request('tools/call', {
     name: 'n',
     cursor: null,

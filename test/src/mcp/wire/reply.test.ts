@@ -10,7 +10,7 @@ import { watchStreams } from '../../../support/stream-watch.js'
 
 const word = (n: number): string => JSON.stringify({ word: n })
 
-t.test('what is said before the answer makes the reply a stream, which ends with the answer', async t => {
+t.test('a message before the answer makes the reply a stream', async t => {
   const writer = new ReplyWriter()
   writer.say(word(1))
   const { stream } = await writer.reply
@@ -19,7 +19,7 @@ t.test('what is said before the answer makes the reply a stream, which ends with
   t.same(eventsOf(await textOf(stream ?? Readable.from([]))), [{ word: 1 }, { word: 2 }])
 })
 
-t.test('what is said after the answer opens no stream', async t => {
+t.test('a message after the answer opens no stream', async t => {
   const watch = watchStreams()
   t.teardown(watch.stop)
   const writer = new ReplyWriter()
@@ -30,14 +30,14 @@ t.test('what is said after the answer opens no stream', async t => {
   t.equal(watch.opened(), 0)
 })
 
-t.test('a caller that takes JSON alone loses what is said before the answer', async t => {
+t.test('a caller that accepts only JSON does not get earlier messages', async t => {
   const writer = new ReplyWriter({ mayStream: false })
   writer.say(word(1))
   writer.answer(word(2))
   t.same(await writer.reply, { status: 200, json: word(2) })
 })
 
-t.test('a caller that reads slower than we write is cut off', async t => {
+t.test('a caller that reads too slowly is cut off', async t => {
   const stream = new EventStream()
   // Not `once`: it rejects with the error that tells the log why.
   const closed = new Promise(resolve => { stream.readable.on('close', resolve) })
@@ -46,7 +46,7 @@ t.test('a caller that reads slower than we write is cut off', async t => {
   await closed
 })
 
-t.test('a caller that reads is not cut off, however much it is told', async t => {
+t.test('a caller that reads is not cut off', async t => {
   const stream = new EventStream()
   let bytes = 0
   stream.readable.on('data', (chunk: Buffer) => { bytes += chunk.length })

@@ -10,7 +10,7 @@ const message = (result: object): Parameters<typeof serialize>[0] => ({
 const written = (result: object): unknown => JSON.parse(serialize(message(result)))
 const expected = (result: object): unknown => JSON.parse(JSON.stringify(message(result)))
 
-t.test('a message reads as JSON would write it, whatever was kept of its parts', async t => {
+t.test('a message is serialized like JSON.stringify, with cached parts', async t => {
   fc.assert(fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.array(fc.jsonValue()), (structured, list) => {
     const result = new StructuredResult(structured)
     // As an SDK hands it on: a copy, with members of its own around it.
@@ -21,13 +21,13 @@ t.test('a message reads as JSON would write it, whatever was kept of its parts',
   }), { numRuns: 200 })
 })
 
-t.test('content whose structured content was replaced on its way is written as it stands', async t => {
+t.test('replaced structured content is serialized as it is', async t => {
   const result = new StructuredResult({ before: true })
   const changed = { content: result.content, structuredContent: { before: false } }
   t.strictSame(written(changed), expected(changed))
 })
 
-t.test('structured content that JSON cannot hold is no result', async t => {
+t.test('structured content that is not valid JSON is refused', async t => {
   t.throws(() => new StructuredResult({ toJSON: () => undefined }), TypeError)
   t.throws(() => new StructuredResult({ big: 1n }), TypeError)
 })

@@ -30,7 +30,7 @@ for (const url of [
   'ftp://app.example.com/c',
   `https://app.example.com/${'c'.repeat(1000)}`
 ]) {
-  t.test(`${url.slice(0, 60)} is not the address of a document`, async t => {
+  t.test(`${url.slice(0, 60)} is not a valid document URL`, async t => {
     t.notOk(isDocumentUrl(url))
   })
 }
@@ -63,7 +63,7 @@ for (const address of [
   'nonsense',
   ''
 ]) {
-  t.test(`${address || 'nothing'} is no public address, by itself or behind a name`, async t => {
+  t.test(`${address || 'an empty text'} is not a public address, directly or by name`, async t => {
     t.notOk(isPublicAddress(address))
     const family = address.includes(':') ? 6 : 4
     const fetchDocument = createGuardedFetch({
@@ -105,7 +105,7 @@ for (const host of [
   })
 }
 
-t.test('a path on a host is the address of a document', async t => {
+t.test('an https URL with a path is a valid document URL', async t => {
   for (const url of [
     id,
     'https://claude.ai/oauth/mcp-oauth-client-metadata',
@@ -161,7 +161,7 @@ for (const [what, answer, why] of [
     'its answer is compressed'
   ]
 ] as const) {
-  t.test(`${what} is no document`, async t => {
+  t.test(`${what} is not accepted as a document`, async t => {
     const hosts = await rehosted(t)
     hosts.answer(id, answer as never)
     await t.rejects(hosts.fetchDocument(new URL(id), limits), { name: 'DocumentFetchError', message: why })
@@ -178,7 +178,7 @@ t.test('a host that never ends its answer is left in time', async t => {
   })
 })
 
-t.test('a certificate of nobody is not taken', async t => {
+t.test('an untrusted certificate is refused', async t => {
   const hosts = await rehosted(t)
   hosts.answer('https://evil.example.com/client.json', document)
   await t.rejects(hosts.fetchDocument(new URL('https://evil.example.com/client.json'), limits), {
@@ -197,7 +197,7 @@ for (const [what, change] of [
   ['a method with a secret', { token_endpoint_auth_method: 'client_secret_post' }],
   ['no way to prove itself', { token_endpoint_auth_method: 'private_key_jwt' }]
 ] as const) {
-  t.test(`a document with ${what} makes no client, and is not fetched again for a minute`, async t => {
+  t.test(`a document with ${what} gives no client and is cached for a minute`, async t => {
     const clock = wallClock(t)
     const hosts = await rehosted(t)
     hosts.answer(id, { ...document, ...change })
@@ -211,7 +211,7 @@ for (const [what, change] of [
   })
 }
 
-t.test('many who ask at once cause one fetch, and the answer is kept for an hour at least', async t => {
+t.test('concurrent look-ups fetch once, and the document is cached for an hour', async t => {
   const clock = wallClock(t)
   const hosts = await rehosted(t)
   hosts.answer(id, jsonAnswer(document, { 'cache-control': 'no-store' }))
@@ -226,7 +226,7 @@ t.test('many who ask at once cause one fetch, and the answer is kept for an hour
   t.equal(hosts.requests.length, 2)
 })
 
-t.test('an answer is kept as long as it says, for seven days at most', async t => {
+t.test('a document is cached as its headers say, for at most seven days', async t => {
   const clock = wallClock(t)
   const hosts = await rehosted(t)
   hosts.answer(id, jsonAnswer(document, { 'cache-control': 'public, max-age=31536000' }))
@@ -254,7 +254,7 @@ for (const [what, answer] of [
     }
   ]
 ] as const) {
-  t.test(`a document that is ${what} is good for seven days more`, async t => {
+  t.test(`a document that is ${what} is used for seven more days`, async t => {
     const clock = wallClock(t)
     const hosts = await rehosted(t)
     hosts.answer(id, document)
@@ -270,7 +270,7 @@ for (const [what, answer] of [
   })
 }
 
-t.test('a document that was withdrawn is good no longer', async t => {
+t.test('a withdrawn document is not used', async t => {
   const clock = wallClock(t)
   const hosts = await rehosted(t)
   hosts.answer(id, document)

@@ -26,7 +26,7 @@ t.test('in files', async t => {
   })
 })
 
-t.test('a file that is damaged is no document, and can be replaced', async t => {
+t.test('a damaged file is ignored and can be replaced', async t => {
   const path = await directory(t)
   await mkdir(join(path, 'grant'))
   for (const [name, text] of [
@@ -44,7 +44,7 @@ t.test('a file that is damaged is no document, and can be replaced', async t => 
   }
 })
 
-t.test('there are only so many of a kind', async t => {
+t.test('the number of documents of a kind is limited', async t => {
   const documents = documentsInMemory()
   for (let n = 0; n < maxDocuments; n++) await documents.put('once', String(n), {}, { version: 0, endsAt: null })
   await t.rejects(async () => await documents.put('once', 'more', {}, { version: 0, endsAt: null }), DocumentsFullError)
@@ -56,7 +56,7 @@ const metadata = (n: number): object => ({
   redirect_uris: ['https://app.example.com/callback']
 })
 
-t.test('of too many clients that registered, the oldest that nobody used goes', async t => {
+t.test('the oldest unused dynamic client is dropped at the limit', async t => {
   const clock = wallClock(t)
   const clients = createDynamicClients({ documents: documentsInMemory(), max: 3 })
   const ids: string[] = []
@@ -68,7 +68,7 @@ t.test('of too many clients that registered, the oldest that nobody used goes', 
   t.same(await Promise.all(ids.map(async id => await clients.find(id) !== undefined)), [true, false, true, true])
 })
 
-t.test('a client that nobody uses is forgotten after a day, one in use after 90', async t => {
+t.test('an unused client is dropped after a day, a used one after 90', async t => {
   const clock = wallClock(t)
   const clients = createDynamicClients({ documents: documentsInMemory() })
   const [unused, used] = [

@@ -35,7 +35,7 @@ const called: Decision = {
   ms: 1.23456
 }
 
-t.test('a record is canonical JSON before its hash, however it was made', async t => {
+t.test('a record is canonical JSON without its hash', async t => {
   const lines: string[] = []
   const { audit } = await open(t, { stream: { write: line => { lines.push(line) } } })
   audit.note(called)
@@ -53,7 +53,7 @@ t.test('a record is canonical JSON before its hash, however it was made', async 
   t.match(JSON.parse(lines[2] ?? ''), { args: { values: { 9: 'nine', 10: 'ten' } }, cut: true })
 })
 
-t.test('a credential in the name of a tool is blotted out, and the chain holds', async t => {
+t.test('a credential as the name of a tool is redacted, and the chain is valid', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
   const { audit } = await open(t, { file, secrets: ['a-plain-old-key'] })
   audit.note({ ...called, item: 'a-plain-old-key', itemKind: 'tool' })
@@ -70,14 +70,14 @@ t.test('a file that cannot be opened stops the start', async t => {
   )
 })
 
-t.test('the file is for its owner alone', async t => {
+t.test('the audit file is private', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
   await open(t, { file })
   t.equal(statSync(file).mode & 0o777, 0o600)
 })
 
 t.test(
-  'a full disk drops what does not fit, degrades, and blocks nothing',
+  'a full disk drops records, degrades the service and blocks nothing',
   { skip: existsSync('/dev/full') ? false : 'needs /dev/full' },
   async t => {
     const { audit, lines } = await open(t, { file: '/dev/full', maxQueuedBytes: 2000 })
@@ -101,7 +101,7 @@ function smallDisk (t: Test): string | undefined {
   return status === 0 ? directory : undefined
 }
 
-t.test('a disk that fills up takes part of a line, and the rest when there is room', async t => {
+t.test('a partly written line is completed when there is room', async t => {
   const directory = smallDisk(t)
   if (directory === undefined) {
     t.comment('skipped: it needs the right to mount a tmpfs')
@@ -128,7 +128,7 @@ t.test('a disk that fills up takes part of a line, and the rest when there is ro
   t.match(readFileSync(file, 'utf8'), /"about":\{"count":\d+\}.*"kind":"audit-dropped"/)
 })
 
-t.test('a disk that comes back gets what waited, and a record of what was dropped', async t => {
+t.test('after a full disk, pending records and a record of dropped ones are written', async t => {
   const file = join(t.testdir({}), 'there', 'audit.jsonl')
   mkdirSync(dirname(file))
   const { audit, lines } = await open(t, { file, maxQueuedBytes: 3000 })
@@ -145,7 +145,7 @@ t.test('a disk that comes back gets what waited, and a record of what was droppe
 })
 
 t.test(
-  'a file that was moved or removed is followed by a new one, where the chain goes on',
+  'a moved or removed file is replaced, and the chain continues',
   async t => {
     const file = join(t.testdir({}), 'audit.jsonl')
     const { audit } = await open(t, { file })
@@ -161,7 +161,7 @@ t.test(
   }
 )
 
-t.test('files that were put aside are kept by count', async t => {
+t.test('a limited number of rotated files is kept', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
   const { audit } = await open(t, { file, maxBytes: 300, keep: 2 })
   for (let i = 0; i < 12; i++) {
@@ -171,7 +171,7 @@ t.test('files that were put aside are kept by count', async t => {
   t.equal((await asideNames(file)).length, 2)
 })
 
-t.test('files of one second are each kept, and stay in order after the clock was put back', async t => {
+t.test('rotated files within a second stay in order, even if the clock is set back', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
   writeFileSync(`${file}.29990101T000000-007`, '')
   const { audit } = await open(t, { file, maxBytes: 300, keep: 3 })
@@ -186,7 +186,7 @@ t.test('files of one second are each kept, and stay in order after the clock was
   t.match(await verifyAudit(files), { fault: undefined, notes: [/earlier files were not given/] })
 })
 
-t.test('a pipe that nobody reads blocks neither a request nor the end', async t => {
+t.test('a pipe without a reader blocks neither requests nor shutdown', async t => {
   const file = join(t.testdir({}), 'pipe')
   execFileSync('mkfifo', [file])
   const { audit, lines } = await open(t, { file, maxQueuedBytes: 200_000 })
@@ -200,7 +200,7 @@ t.test('a pipe that nobody reads blocks neither a request nor the end', async t 
   await audit.close()
 })
 
-t.test('a stream that takes no more drops records, and a record tells how many', async t => {
+t.test('a blocked stream drops records and records their number', async t => {
   const lines: string[] = []
   let hasRoom = true
   const stream = { write: (line: string) => { lines.push(line) }, hasRoom: () => hasRoom }
@@ -218,7 +218,7 @@ t.test('a stream that takes no more drops records, and a record tells how many',
   ])
 })
 
-t.test('the head goes to the ordinary log at the end', async t => {
+t.test('the head of the chain is logged at the end', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
   const { audit, lines } = await open(t, { file })
   audit.note(called)

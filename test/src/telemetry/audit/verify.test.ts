@@ -44,7 +44,7 @@ function linesOf (file: string): string[] {
   return readFileSync(file, 'utf8').trimEnd().split('\n')
 }
 
-t.test('records that nobody touched hold, with and without a key', async t => {
+t.test('verifyAudit accepts unaltered records, with and without a key', async t => {
   for (const options of [{}, { key }]) {
     const file = await written(t, 5, options)
     t.match(await verifyAudit([file], options), { records: 7, chains: 1, fault: undefined, notes: [] })
@@ -56,7 +56,7 @@ t.test('records that nobody touched hold, with and without a key', async t => {
   }
 })
 
-t.test('the digest with a key is the HMAC of RFC 2104, whatever the lengths', async t => {
+t.test('the keyed digest is an HMAC for every length', async t => {
   for (const length of [1, 32, 63, 64, 65, 200]) {
     const one = 'k\u00e9'.repeat(length)
     const digest = createDigest(one)
@@ -66,7 +66,7 @@ t.test('the digest with a key is the HMAC of RFC 2104, whatever the lengths', as
   }
 })
 
-t.test('another key, or none, does not fit', async t => {
+t.test('verifyAudit fails with another key or none', async t => {
   const file = await written(t, 2, { key })
   for (const other of [undefined, 'x'.repeat(32)]) {
     t.match((await verifyAudit([file], { key: other })).fault, { kind: 'altered', line: 1 })
@@ -119,14 +119,14 @@ const tampering: Array<[what: string, change: (lines: string[]) => string[], fau
   ]
 ]
 for (const [what, change, fault] of tampering) {
-  t.test(`${what} is found, with its line`, async t => {
+  t.test(`verifyAudit finds ${what} with its line`, async t => {
     const file = await written(t)
     writeFileSync(file, `${change(linesOf(file)).join('\n')}\n`)
     t.match((await verifyAudit([file])).fault, { file, ...fault })
   })
 }
 
-t.test('a record of another file is found where it was put', async t => {
+t.test('verifyAudit finds a record of another file', async t => {
   const file = await written(t)
   const other = await written(t, 5, { file: join(dirname(file), 'other.jsonl') })
   const lines = linesOf(file)
@@ -135,7 +135,7 @@ t.test('a record of another file is found where it was put', async t => {
   t.match((await verifyAudit([file])).fault, { kind: 'foreign', line: 4 })
 })
 
-t.test('an end that was cut off shows in the head that the log told of', async t => {
+t.test('verifyAudit finds a cut end by the head in the log', async t => {
   const file = await written(t)
   const { heads } = await verifyAudit([file])
   t.equal((await verifyAudit([file], { heads })).fault, undefined)
@@ -146,7 +146,7 @@ t.test('an end that was cut off shows in the head that the log told of', async t
   t.match((await verifyAudit([file], { heads })).fault, { kind: 'cut', what: /record 7/ })
 })
 
-t.test('an end that was cut off shows in what the next process found, too', async t => {
+t.test('verifyAudit finds a cut end by the next process', async t => {
   const file = await written(t)
   await written(t, 1, { file })
   t.match(await verifyAudit([file]), { chains: 2, fault: undefined, notes: [] })
@@ -159,7 +159,7 @@ t.test('a process whose records were all removed is found by what the next proce
   for (let n = 0; n < 2; n++) await written(t, 1, { file })
   const lines = linesOf(file)
   writeFileSync(file, `${[...lines.slice(0, 4), ...lines.slice(7)].join('\n')}\n`)
-  t.match((await verifyAudit([file])).fault, { kind: 'missing', line: 5, what: /were here when this process began/ })
+  t.match((await verifyAudit([file])).fault, { kind: 'missing', line: 5, what: /existed when this process started/ })
   const parts = [lines.slice(0, 4), lines.slice(4, 7), lines.slice(7)].map((part, n) => {
     const path = `${file}.${n}`
     writeFileSync(path, `${part.join('\n')}\n`)
@@ -170,7 +170,7 @@ t.test('a process whose records were all removed is found by what the next proce
   t.match((await verifyAudit([parts[0], parts[2]].map(String))).fault, { kind: 'missing', file: parts[2], line: 1 })
 })
 
-t.test('a line that a crash left half written is a note, as the next process says so', async t => {
+t.test('verifyAudit notes a torn line of a crash', async t => {
   const file = await written(t)
   writeFileSync(file, readFileSync(file, 'utf8').slice(0, -40))
   await written(t, 1, { file })
@@ -181,7 +181,7 @@ t.test('a line that a crash left half written is a note, as the next process say
   })
 })
 
-t.test('a chain goes on over the files that were put aside, and a missing one is found', async t => {
+t.test('verifyAudit follows a chain over rotated files and finds a missing one', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
   const audit = await AuditLog.open({ file, maxBytes: 2000, keep: 10 }, log)
   for (let at = 1; at <= 40; at++) {
@@ -199,7 +199,7 @@ t.test('a chain goes on over the files that were put aside, and a missing one is
   t.match(await verifyAudit(files.slice(1)), { fault: undefined, notes: [/earlier files were not given/] })
 })
 
-t.test('two processes share a file, each with a chain of its own', async t => {
+t.test('verifyAudit accepts two processes in one file', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
   const [one, two] = [await AuditLog.open({ file }, log), await AuditLog.open({ file }, log)]
   for (let at = 1; at <= 50; at++) {
@@ -211,7 +211,7 @@ t.test('two processes share a file, each with a chain of its own', async t => {
   t.match(await verifyAudit([file]), { records: 104, chains: 2, fault: undefined })
 })
 
-t.test('files that are put aside and deleted while they are read hold', async t => {
+t.test('verifyAudit accepts files that rotate while they are read', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
   const audit = await AuditLog.open({ file, maxBytes: 4000, keep: 3 }, log)
   const over = new AbortController()
@@ -235,7 +235,7 @@ t.test('files that are put aside and deleted while they are read hold', async t 
   t.equal((await asideNames(file)).length, 3)
 })
 
-t.test('a line that another process went on in is read from there', async t => {
+t.test('verifyAudit reads the record after a torn beginning', async t => {
   const file = await written(t, 3)
   const dead = readFileSync(file, 'utf8').split('\n').slice(0, 3).join('\n').slice(0, -40)
   const other = await written(t, 3, { file: join(dirname(file), 'other.jsonl') })
@@ -250,7 +250,7 @@ t.test('a line that another process went on in is read from there', async t => {
   t.match((await verifyAudit([file])).fault, { kind: 'cut', line: 3 }, 'what was altered is no record')
 })
 
-t.test('a chain that was written anew does not fit what the next process found', async t => {
+t.test('verifyAudit finds a rewritten chain by the next process', async t => {
   const file = await written(t)
   await written(t, 1, { file })
   const forged = linesOf(file)
@@ -262,7 +262,7 @@ t.test('a chain that was written anew does not fit what the next process found',
     forged[at] = `${text.slice(0, -1)},"hash":"${prev}"}`
   }
   writeFileSync(file, `${forged.join('\n')}\n`)
-  t.match((await verifyAudit([file])).fault, { kind: 'altered', line: 8, what: /another when this process began/ })
+  t.match((await verifyAudit([file])).fault, { kind: 'altered', line: 8, what: /different when this process started/ })
 })
 
 async function until (isSo: () => boolean): Promise<void> {

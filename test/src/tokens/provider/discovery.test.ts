@@ -21,12 +21,12 @@ for (const [issuer, ...urls] of [
     `https://id.example.com${oauth}/t/v2.0`
   ]
 ] as const) {
-  t.test(`the metadata of ${issuer} is where the specifications put it`, async t => {
+  t.test(`metadataUrls of ${issuer} follow the specifications`, async t => {
     t.same(metadataUrls(issuer).map(String), urls)
   })
 }
 
-t.test('the keys of an issuer are where its metadata says, which is read once', async (t) => {
+t.test("the key set's address is read from the metadata once", async (t) => {
   const fake = await fakeIssuer(t)
   const load = createKeyLoader(fake.issuer)
   t.same(await load(signal()), { keys: [] })
@@ -34,7 +34,7 @@ t.test('the keys of an issuer are where its metadata says, which is read once', 
   t.same(fake.requests, [openid, '/jwks', '/jwks'])
 })
 
-t.test('the metadata is read again after the keys could not be had', async (t) => {
+t.test('the metadata is read again after a failed fetch of the keys', async (t) => {
   const fake = await fakeIssuer(t)
   const load = createKeyLoader(fake.issuer)
   await load(signal())
@@ -45,7 +45,7 @@ t.test('the metadata is read again after the keys could not be had', async (t) =
   t.same(await load(signal()), { keys: ['moved'] })
 })
 
-t.test('a provider of OAuth alone has its metadata elsewhere', async (t) => {
+t.test('an OAuth-only provider uses the RFC 8414 address', async (t) => {
   const fake = await fakeIssuer(t)
   fake.answer(openid, json({}, 404))
   fake.answer(oauth, json({ issuer: fake.issuer, jwks_uri: fake.jwksUrl }))
@@ -65,7 +65,7 @@ for (const [what, metadata] of [
   ['that is null', () => null],
   ['that is text', () => 'issuer']
 ] as Array<[string, (own: string) => unknown]>) {
-  t.test(`metadata ${what} leads nowhere`, async (t) => {
+  t.test(`metadata ${what} is refused`, async (t) => {
     const fake = await fakeIssuer(t)
     fake.answer(openid, json(metadata(fake.issuer)))
     await t.rejects(createKeyLoader(fake.issuer)(signal()), { name: 'ProviderError', message: /its metadata/ })
@@ -73,7 +73,7 @@ for (const [what, metadata] of [
   })
 }
 
-t.test('a provider that does not answer is asked in one place only', async (t) => {
+t.test('a provider that does not answer is asked at one address only', async (t) => {
   const fake = await fakeIssuer(t)
   const late = new AbortController()
   fake.answer(openid, () => { late.abort() })

@@ -21,7 +21,7 @@ for (const type of [
   'text/html',
   undefined
 ]) {
-  t.test(`JSON of type ${type ?? 'none'} is taken`, async t => {
+  t.test(`JSON of type ${type ?? 'none'} is accepted`, async t => {
     const fake = await fakeIssuer(t)
     fake.answer('/doc', (_request, response) => {
       response.writeHead(200, type === undefined ? {} : { 'content-type': type }).end('{"a":1}')
@@ -30,7 +30,7 @@ for (const type of [
   })
 }
 
-t.test('JSON after a byte order mark is taken', async t => {
+t.test('JSON after a byte order mark is accepted', async t => {
   const fake = await fakeIssuer(t)
   fake.answer('/doc', (_request, response) => { response.writeHead(200, asJson).end('\uFEFF{"a":1}') })
   t.same(await fetchJson(new URL(`${fake.issuer}/doc`), AbortSignal.timeout(60_000)), { a: 1 })
@@ -108,7 +108,7 @@ const refused: Array<[string, Answer, RegExp]> = [
 ]
 
 for (const [what, answer, reason] of refused) {
-  t.test(`${what} is not taken`, async (t) => {
+  t.test(`${what} is refused`, async (t) => {
     const fake = await fakeIssuer(t)
     fake.answer('/doc', answer)
     const error = await fetchJson(new URL(`${fake.issuer}/doc`), AbortSignal.timeout(60_000)).catch(
@@ -142,7 +142,7 @@ for (const [what, answer] of [
     }
   ]
 ] as Array<[string, Answer]>) {
-  t.test(`an answer that ${what} is given up with the signal`, async t => {
+  t.test(`an answer that ${what} is abandoned with the signal`, async t => {
     const fake = await fakeIssuer(t)
     fake.answer('/doc', answer)
     await t.rejects(fetchJson(new URL(`${fake.issuer}/doc`), AbortSignal.timeout(100)), {
@@ -168,7 +168,7 @@ for (const [url, isSafe] of [
   ['ftp://localhost/', false],
   ['https://u:p@id.example.com/', false]
 ] as const) {
-  t.test(`${url} is ${isSafe ? '' : 'not '}a safe place for keys`, async t => {
+  t.test(`${url} is ${isSafe ? '' : 'not '}a safe URL`, async t => {
     t.equal(isSafeUrl(new URL(url)), isSafe)
   })
 }

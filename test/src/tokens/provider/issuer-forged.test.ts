@@ -114,7 +114,7 @@ const bad: Array<[string, Forge]> = [
 ]
 
 for (const [what, forge] of bad) {
-  t.test(`a token with ${what} is not good, and the provider is not asked`, async (t) => {
+  t.test(`a token with ${what} is refused without asking the provider`, async (t) => {
     const { fake, verify } = await verifierOf(t)
     refuses(t, await verify(await forge(fake.issuer)))
     t.same(fake.requests, [])
@@ -166,14 +166,14 @@ const forged: Array<[string, Forge]> = [
 ]
 
 for (const [what, forge] of forged) {
-  t.test(`a token with ${what} is not good`, async (t) => {
+  t.test(`a token with ${what} is refused`, async (t) => {
     const { fake, verify } = await verifierOf(t)
     refuses(t, await verify(await forge(fake.issuer)))
   })
 }
 
 for (const name of ['jku', 'x5u']) {
-  t.test(`an address of keys in the header (${name}) is not asked`, async (t) => {
+  t.test(`a key address in the header (${name}) is not fetched`, async (t) => {
     const { fake, verify } = await verifierOf(t)
     const evil = await fakeIssuer(t, stranger)
     refuses(t, await verify(await sign(stranger, claimsOf(fake.issuer), { [name]: evil.jwksUrl })))

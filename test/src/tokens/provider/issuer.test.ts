@@ -7,7 +7,7 @@ import { inSeconds } from '../../../support/tokens.js'
 import { rsa, ec, all, verifierOf } from '../../../support/issuer-keys.js'
 
 for (const key of all) {
-  t.test(`a token by ${key.alg} proves its subject until it expires`, async (t) => {
+  t.test(`a token signed with ${key.alg} is valid until it expires`, async (t) => {
     const { fake, verify } = await verifierOf(t)
     const exp = inSeconds(60)
     const iat = inSeconds(-1)
@@ -26,7 +26,7 @@ for (const key of all) {
     })
   })
 
-  t.test(`a key that names no algorithm is good for ${key.alg}, as its type has it`, async (t) => {
+  t.test(`a key without alg verifies ${key.alg} by its type`, async (t) => {
     const { alg, ...jwk } = key.jwk
     const { fake, verify } = await verifierOf(t, [{ ...key, jwk }])
     t.ok(isVerified(await verify(await sign(key, claimsOf(fake.issuer)))))
@@ -41,7 +41,7 @@ t.test('the keys are fetched once for many tokens', async (t) => {
   t.same(fake.requests, ['/.well-known/openid-configuration', '/jwks'])
 })
 
-t.test('a key set with an address of its own is read there alone', async (t) => {
+t.test('jwksUrl is the only address that is fetched', async (t) => {
   const elsewhere = await fakeIssuer(t, rsa)
   const verifier = createIssuerVerifier({
     issuer: 'https://id.example.com/',
@@ -53,7 +53,7 @@ t.test('a key set with an address of its own is read there alone', async (t) => 
   t.same(elsewhere.requests, ['/jwks'])
 })
 
-t.test('a principal of an issuer cannot be changed by who holds it', async (t) => {
+t.test('the principal of an issuer is frozen', async (t) => {
   const { fake, verify } = await verifierOf(t)
   const verdict = await verify(await sign(ec, claimsOf(fake.issuer)))
   if (!isVerified(verdict)) return t.fail('the token is not good')
@@ -62,7 +62,7 @@ t.test('a principal of an issuer cannot be changed by who holds it', async (t) =
 })
 
 for (const typ of [undefined, 'JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', 'application/jwt']) {
-  t.test(`the type ${String(typ)} is that of an access token`, async (t) => {
+  t.test(`the typ ${String(typ)} is accepted for access tokens`, async (t) => {
     const { fake, verify } = await verifierOf(t)
     t.ok(isVerified(await verify(await sign(ec, claimsOf(fake.issuer), { typ }))))
   })
@@ -151,7 +151,7 @@ const mapped: Array<
 ]
 
 for (const [what, claims, options, rights] of mapped) {
-  t.test(`${what} give their rights and no more`, async (t) => {
+  t.test(`${what} give exactly their rights`, async (t) => {
     const { fake, verify } = await verifierOf(t, [ec], options)
     t.match(await verify(await sign(ec, claimsOf(fake.issuer, claims))), { principal: rights })
   })
@@ -164,7 +164,7 @@ for (const [what, claims] of [
   ['Okta', { ver: 1, cid: 'cli', uid: 'u', scp: ['openid'] }],
   ['Dex', { at_hash: 'x', email: 'ada@example.com' }]
 ] as const) {
-  t.test(`an access token as ${what} writes it is good`, async (t) => {
+  t.test(`an access token as issued by ${what} is accepted`, async (t) => {
     const { fake, verify } = await verifierOf(t)
     t.ok(isVerified(await verify(await sign(rsa, claimsOf(fake.issuer, claims), { typ: 'JWT' }))))
   })
@@ -183,7 +183,7 @@ const strict: Array<[string, Record<string, unknown>, Record<string, unknown>, b
 ]
 
 for (const [what, claims, header, isGood] of strict) {
-  t.test(`requireAt ${isGood ? 'takes' : 'refuses'} a token with ${what}`, async (t) => {
+  t.test(`requireAt ${isGood ? 'accepts' : 'refuses'} a token with ${what}`, async (t) => {
     const { fake, verify } = await verifierOf(t, [ec], { requireAt: true })
     t.equal(isVerified(await verify(await sign(ec, claimsOf(fake.issuer, claims), header))), isGood)
   })
@@ -198,13 +198,13 @@ const named: Array<[string, Record<string, unknown>, boolean]> = [
 ]
 
 for (const [what, claims, isGood] of named) {
-  t.test(`audienceClaim client_id ${isGood ? 'takes' : 'refuses'} a token with ${what}`, async (t) => {
+  t.test(`audienceClaim client_id ${isGood ? 'accepts' : 'refuses'} a token with ${what}`, async (t) => {
     const { fake, verify } = await verifierOf(t, [ec], { audienceClaim: 'client_id', audience: ['mcp'] })
     t.equal(isVerified(await verify(await sign(ec, claimsOf(fake.issuer, claims)))), isGood)
   })
 }
 
-t.test('an expired token is named for the log by a key at hand alone', async (t) => {
+t.test('an expired token is named in the log only if a cached key verifies it', async (t) => {
   const { fake, verify } = await verifierOf(t, [ec])
   const old = claimsOf(fake.issuer, { exp: inSeconds(-1), jti: 'j-1' })
   t.same(await verify(await sign(ec, old)), { reason: 'the token has expired' })
@@ -219,7 +219,7 @@ t.test('an expired token is named for the log by a key at hand alone', async (t)
   })
 })
 
-t.test('a tolerance moves the limits of an issuer by as much, and no further', async (t) => {
+t.test('a tolerance moves every time limit by exactly as much', async (t) => {
   const { fake, verify } = await verifierOf(t, [ec], { toleranceSeconds: 5 })
   const now = inSeconds(0)
   t.intercept(Date, 'now', { value: () => now * 1000 })

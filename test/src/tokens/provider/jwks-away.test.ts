@@ -10,7 +10,7 @@ async function once (isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise(resolve => setTimeout(resolve, 1))
 }
 
-t.test('a known key stays good while the provider is away, however long', async (t) => {
+t.test('a cached key stays valid while the provider is unavailable', async (t) => {
   const keys = stage(t, jwks(first))
   await keys.outcome('first')
   keys.serve(away)
@@ -21,7 +21,7 @@ t.test('a known key stays good while the provider is away, however long', async 
   t.same(keys.problems(), [], 'nor does that stand in the way of callers')
 })
 
-t.test('it is told when the provider goes and when it is back, and nothing in between', async (t) => {
+t.test('onTurn is called when the provider fails and when it recovers', async (t) => {
   const turns: Array<string | undefined> = []
   const keys = stage(t, jwks(first), { onTurn: why => { turns.push(why) } })
   await keys.outcome('first')
@@ -37,7 +37,7 @@ t.test('it is told when the provider goes and when it is back, and nothing in be
   t.same(turns, ['it cannot be reached', undefined])
 })
 
-t.test('without a set it is asked for until there is one, and nobody has to come with a token', async (t) => {
+t.test('begin retries until there is a key set', async (t) => {
   let fetches = 0
   const keys = createKeySet({
     retryMs: 20,
@@ -55,7 +55,7 @@ t.test('without a set it is asked for until there is one, and nobody has to come
   t.ok(await keys.find(header('first'), yes))
 })
 
-t.test('who no longer wants the set asks no more', async (t) => {
+t.test('ending begin stops the retries', async (t) => {
   let fetches = 0
   const keys = createKeySet({ retryMs: 10, load: async () => { fetches++; throw away } })
   keys.begin()()
@@ -63,7 +63,7 @@ t.test('who no longer wants the set asks no more', async (t) => {
   t.equal(fetches, 1)
 })
 
-t.test('nobody with a known key waits for a provider that is known to be away', async (t) => {
+t.test('tokens with cached keys do not wait for an unavailable provider', async (t) => {
   let time = Math.ceil(performance.now())
   t.intercept(performance, 'now', { value: () => time })
   const answers: Array<() => Promise<unknown>> = [
@@ -83,7 +83,7 @@ t.test('nobody with a known key waits for a provider that is known to be away', 
 })
 
 t.test(
-  'an unknown key is unavailable while the provider is away, and none within the cool-down before that',
+  'an unknown key is a 503 while the provider is unavailable',
   async t => {
     const keys = stage(t, jwks(first))
     t.equal(await keys.outcome('unknown'), 'none')
@@ -95,7 +95,7 @@ t.test(
   }
 )
 
-t.test('a provider that is away is asked every three seconds at most, and says when', async (t) => {
+t.test('an unavailable provider is asked at most every three seconds', async (t) => {
   const keys = stage(t, away)
   for (let i = 0; i < 60; i++) t.equal(await keys.outcome(`unknown-${i}`), 'unavailable')
   t.equal(keys.fetches(), 1)
@@ -114,7 +114,7 @@ t.test('a provider that is away is asked every three seconds at most, and says w
   t.same(keys.problems(), [])
 })
 
-t.test('a provider that never answers is waited for as long as the timeout says', async (t) => {
+t.test('a provider that never answers is abandoned after the timeout', async (t) => {
   const keys = createKeySet({
     timeoutMs: 50,
     load: async signal =>
@@ -141,7 +141,7 @@ for (const [what, document] of [
   ['keys that are no list', { keys: {} }],
   ['text', 'keys']
 ] as const) {
-  t.test(`a set that is ${what} is none`, async t => {
+  t.test(`a key set that is ${what} is refused`, async t => {
     const keys = stage(t, document)
     t.equal(await keys.outcome('first'), 'unavailable')
     t.match(keys.problems(), [/not valid/])

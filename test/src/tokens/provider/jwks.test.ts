@@ -8,7 +8,7 @@ const second = await signingKey('ES256', 'second')
 
 const no = async (): Promise<boolean> => false
 
-t.test('the set is fetched at the first token, once for all who wait', async (t) => {
+t.test('the key set is fetched once for concurrent first tokens', async (t) => {
   const keys = stage(t, jwks(first))
   t.equal(keys.fetches(), 0)
   t.same(
@@ -18,7 +18,7 @@ t.test('the set is fetched at the first token, once for all who wait', async (t)
   t.equal(keys.fetches(), 1)
 })
 
-t.test('a key that is new at the provider is found at once', async (t) => {
+t.test('a new key of the provider is found at once', async (t) => {
   const keys = stage(t, jwks(first))
   await keys.outcome('first')
   keys.pass(1)
@@ -27,7 +27,7 @@ t.test('a key that is new at the provider is found at once', async (t) => {
   t.equal(keys.fetches(), 2)
 })
 
-t.test('60 unknown keys cost one fetch more, one after another and all at once', async (t) => {
+t.test('60 unknown keys cause one more fetch, sequentially and concurrently', async (t) => {
   const keys = stage(t, jwks(first))
   await keys.outcome('first')
   keys.pass(1)
@@ -36,13 +36,13 @@ t.test('60 unknown keys cost one fetch more, one after another and all at once',
   t.equal(keys.fetches(), 2)
 })
 
-t.test('60 unknown keys cost one fetch where they come first', async (t) => {
+t.test('60 unknown first keys cause one fetch', async (t) => {
   const keys = stage(t, jwks(first))
   await Promise.all(Array.from({ length: 60 }, (_, i) => keys.outcome(`unknown-${i}`)))
   t.equal(keys.fetches(), 1)
 })
 
-t.test('after the cool-down an unknown key is asked for again', async (t) => {
+t.test('after the cool-down an unknown key causes a fetch', async (t) => {
   const keys = stage(t, jwks(first))
   t.equal(await keys.outcome('second'), 'none')
   keys.serve(jwks(second))
@@ -53,7 +53,7 @@ t.test('after the cool-down an unknown key is asked for again', async (t) => {
   t.equal(keys.fetches(), 2)
 })
 
-t.test('a known key with another algorithm is no reason to ask', async (t) => {
+t.test('a known key with another algorithm causes no fetch', async (t) => {
   const keys = stage(t, jwks(first))
   await keys.outcome('first')
   keys.pass(1)
@@ -63,7 +63,7 @@ t.test('a known key with another algorithm is no reason to ask', async (t) => {
   t.equal(keys.fetches(), 1)
 })
 
-t.test('of several keys that a token allows, the one that fits is taken', async (t) => {
+t.test('of several matching keys the one that verifies is used', async (t) => {
   for (const [what, set, kid] of [
     ['two keys, and a token without an id', jwks(first, second), undefined],
     ['a key that is published twice', jwks(first, first), 'first'],
@@ -77,7 +77,7 @@ t.test('of several keys that a token allows, the one that fits is taken', async 
   }
 })
 
-t.test('a token that no key fits makes us ask once, as one with an unknown key does', async (t) => {
+t.test('a token that no key verifies causes one fetch', async (t) => {
   for (const kid of ['first', undefined]) {
     const keys = stage(t, jwks(first))
     await keys.outcome('first')
@@ -91,7 +91,7 @@ t.test('a token that no key fits makes us ask once, as one with an unknown key d
   }
 })
 
-t.test('new material under a known id, or under none, is found at once', async (t) => {
+t.test('a replaced key under the same or no id is found at once', async (t) => {
   for (const kid of ['first', undefined]) {
     const keys = stage(t, jwks(first))
     await keys.outcome('first')
@@ -102,7 +102,7 @@ t.test('new material under a known id, or under none, is found at once', async (
   }
 })
 
-t.test('a key that was withdrawn ends when the set is fetched again', async (t) => {
+t.test('a withdrawn key ends with the next fetch', async (t) => {
   const keys = stage(t, jwks(first))
   await keys.outcome('first')
   keys.serve(jwks(second))
@@ -112,13 +112,13 @@ t.test('a key that was withdrawn ends when the set is fetched again', async (t) 
   t.equal(await keys.outcome('first'), 'none')
 })
 
-t.test('a key of an unknown kind does not spoil the others', async (t) => {
+t.test('a key of an unknown kind does not affect the others', async (t) => {
   const keys = stage(t, { keys: [null, 'key', [], { kty: 'lattice', kid: 'odd' }, { kid: 7 }, first.jwk] })
   t.equal(await keys.outcome('first'), 'key')
   t.equal(await keys.outcome('odd'), 'none')
 })
 
-t.test('a set without keys is a set', async (t) => {
+t.test('a key set without keys is valid', async (t) => {
   const keys = stage(t, { keys: [] })
   t.equal(await keys.outcome('first'), 'none')
   t.same(keys.problems(), [])

@@ -6,7 +6,7 @@ import { freezePrincipal } from '../../../../../src/principal/principal.js'
 const user = freezePrincipal({ id: 'jwt:ada', role: 'user', scopes: ['a:b'], method: 'jwt', attributes: {} })
 const [admin, wide, narrow] = [{ ...user, role: 'admin' }, { ...user, scopes: ['a:*', 'c'] }, { ...user, scopes: [] }]
 
-t.test('rights are held by who has all of them', t => {
+t.test('areHeld is true only if all rights are held', t => {
   for (const [needed, held, expected] of [
     [user, user, true],
     [user, admin, true],
@@ -24,7 +24,7 @@ t.test('rights are held by who has all of them', t => {
   t.end()
 })
 
-t.test('rights add up, and are the same object where nothing is new', t => {
+t.test('joinRights returns the same object if nothing is new', t => {
   const all = rightsOf(wide)
   t.equal(joinRights(all, rightsOf({ ...wide, scopes: ['c'] })), all)
   const more = joinRights(rightsOf(user), rightsOf({ ...admin, scopes: ['d'] }))
@@ -32,7 +32,7 @@ t.test('rights add up, and are the same object where nothing is new', t => {
   t.end()
 })
 
-t.test('a session used with too many rights to keep is nobody\'s to resume', t => {
+t.test('a session with too many rights cannot be resumed', t => {
   let all = rightsOf(user)
   for (let n = 0; n < 2000; n++) all = joinRights(all, rightsOf({ ...user, attributes: { n } }))
   t.ok(JSON.stringify(all).length < 1000)
