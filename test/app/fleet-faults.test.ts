@@ -23,7 +23,7 @@ const env = {
   RATE_LIMIT_WINDOW_MS: '600000',
   PREAUTH_RATE_LIMIT_MAX: '3',
   PREAUTH_RATE_LIMIT_WINDOW_MS: '600000',
-  REDIS_TIMEOUT_MS: '2000'
+  REDIS_TIMEOUT_MS: '8000'
 }
 
 /** How many of so many calls, in turn over the instances, are let in. Any other status than 429 is an error. */
@@ -59,7 +59,7 @@ const faults: Readonly<Record<string, Fault>> = {
     }
   },
   'slower than the deadline': {
-    begin: (_redis, fleet) => { for (const { relay } of fleet) relay.delayMs = 2500 },
+    begin: (_redis, fleet) => { for (const { relay } of fleet) relay.delayMs = 8500 },
     end: (_redis, fleet) => {
       for (const { relay } of fleet) {
         relay.delayMs = 0

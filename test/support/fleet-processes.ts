@@ -35,7 +35,7 @@ export async function fleetProcess (t: Test, url: string, env: Record<string, st
       JWT_SECRET: secret,
       MCP_SESSIONS: 'on',
       REDIS_URL: url,
-      REDIS_TIMEOUT_MS: '2000',
+      REDIS_TIMEOUT_MS: '8000',
       RATE_LIMIT_MAX: '100000',
       PREAUTH_RATE_LIMIT_MAX: '20',
       TRUST_PROXY: 'loopback',
