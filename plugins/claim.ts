@@ -1,4 +1,4 @@
-/** `/claim/:code`: one-time links to minted tokens. */
+/** `/claim/:code`: one-time links to created tokens. */
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { NotFoundError, UnavailableError, retryLater } from '../src/errors.js'
@@ -105,7 +105,7 @@ function escape (text: string): string {
 }
 
 /**
- * Serves `/claim/:code`: a page whose button returns a minted token, once. `claims` are the links that wait.
+ * Serves `/claim/:code`: a page whose button returns a created token, once. `claims` are the links that wait.
  *
  * @example
  * await app.register(claim, { claims })

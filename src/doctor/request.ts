@@ -59,13 +59,13 @@ export async function ask (url: URL, question: Question, timeoutMs: number): Pro
   return { status, headers, body: text, ms: headersMs, certificateEndsAt }
 }
 
-/** Milliseconds since the request. */
+/** Times in milliseconds since the request. */
 export interface HoldLimits {
-  /** How long a stream is held open at least. */
+  /** Minimum time that a stream is held open. */
   readonly holdMs: number
-  /** How long to wait for its first byte, if that is longer. */
+  /** Maximum wait for the first byte, if it is longer than `holdMs`. */
   readonly firstByteMs: number
-  /** How long to wait for a comment, such as a keep-alive, if that is longer. */
+  /** Maximum wait for a comment, such as a keep-alive, if it is longer than `holdMs`. */
   readonly commentMs: number
 }
 
@@ -85,19 +85,21 @@ export async function hold (
   })
 }
 
-/** True if a comment came after the first event. */
+/** True if the stream has a comment after its first event. */
 export function hasComment (stream: string): boolean {
   return stream.includes('\n:')
 }
 
 interface Conversation extends Held { readonly headersMs: number, readonly certificateEndsAt: number | undefined }
 interface Bounds {
-  /** Whether enough came; asked with each chunk and after each of `timeouts`. `passed`: whether that one is over. */
+  /**
+   * Returns true to end the request. Called for each chunk and after each timeout. `passed` checks a timeout.
+   */
   readonly isComplete: (
     answer: Pick<Held, 'text' | 'headers'>,
     passed: (timeoutMs: number) => boolean
   ) => boolean
-  /** Milliseconds since the request. After the last of them it has failed, unless it is complete. */
+  /** Milliseconds since the request. The request fails after the last one, unless it is complete. */
   readonly timeouts: readonly number[]
 }
 
@@ -121,7 +123,7 @@ async function converse (
     const sent = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, options)
     const stop = new AbortController()
     const passed = new Set<number>()
-    let look = (): void => {}
+    let check = (): void => {}
     const fail = (error: unknown): void => {
       stop.abort()
       sent.destroy()
@@ -130,8 +132,8 @@ async function converse (
     for (const timeoutMs of new Set(timeouts)) {
       sleep(timeoutMs, undefined, { signal: stop.signal }).then(() => {
         passed.add(timeoutMs)
-        look()
-        if (timeouts.every(one => passed.has(one))) fail({ code: 'timeout' })
+        check()
+        if (timeouts.every(ms => passed.has(ms))) fail({ code: 'timeout' })
       }, () => {})
     }
     sent.on('error', fail)
@@ -155,17 +157,17 @@ async function converse (
           certificateEndsAt
         })
       }
-      look = () => {
-        if (isComplete({ text, headers: response.headers }, one => passed.has(one))) done(undefined)
+      check = () => {
+        if (isComplete({ text, headers: response.headers }, ms => passed.has(ms))) done(undefined)
       }
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => {
         firstByteMs ??= since()
         text = (text + chunk).slice(0, maxBody)
-        look()
+        check()
       })
       for (const end of ['end', 'error', 'aborted']) response.once(end, () => { done(since()) })
-      look()
+      check()
     })
     sent.end(body)
   })

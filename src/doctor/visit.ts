@@ -17,15 +17,17 @@ export interface VisitOptions {
 
 /** How long the doctor waits, in milliseconds. */
 export interface Patience {
-  /** For an answer. Default 10,000. */
+  /** Maximum wait for a response. Default 10,000. */
   readonly answerMs: number
-  /** An answer that takes as long is reported. Default 5,000. */
+  /** A response that takes this long is reported as slow. Default 5,000. */
   readonly slowMs: number
-  /** For the first event of a stream; a later one counts as held back. Default 5,000. */
+  /** If the first event of a stream takes longer, the stream is reported as buffered. Default 5,000. */
   readonly firstEventMs: number
   /** How long a stream is held open. Default 20,000. */
   readonly holdMs: number
-  /** For a keep-alive, which the server sends every 15 seconds. Default 25,000; 0 does not check it. */
+  /**
+   * Maximum wait for a keep-alive, which the server sends every 15 seconds. 0: not checked. Default 25,000.
+   */
   readonly keepAliveMs: number
 }
 
@@ -88,7 +90,7 @@ export class Visit {
     })
   }
 
-  /** Without the credential, unless the headers hold it. */
+  /** Sends a request. Does not add the credential. */
   async ask (url: URL, question: Question = {}): Promise<Answer> {
     return await ask(url, question, this.patience.answerMs)
   }

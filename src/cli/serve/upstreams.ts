@@ -48,7 +48,7 @@ async function both ({ env, directory }: Terminal): Promise<{ path: string, appr
   return { path, approved: asSetting(() => readLock(path)) ?? {}, offered: await offeredBy(checked(file, env)) }
 }
 
-/** An unusable file is told as a problem of its setting. */
+/** Reports an invalid file as a problem of its setting. */
 function asSetting<T> (read: () => T): T {
   try {
     return read()

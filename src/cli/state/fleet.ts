@@ -58,7 +58,7 @@ async function reached (link: Link): Promise<void> {
       reject(new OperatorError(`${sentenceOf(link.reason)}.`))
     }
     const giveUpIfRefused = (): void => {
-      // With neither of these it was told why: without a reason, Redis may still answer.
+      // CONNECTING and CLOSED do not say why Redis refuses, so it may still become available.
       if (link.reason !== 'CONNECTING' && link.reason !== 'CLOSED') giveUp()
     }
     timers.push(setTimeout(giveUpIfRefused, refusedMs), setTimeout(giveUp, silentMs))

@@ -14,7 +14,7 @@ export interface LinkOptions {
   readonly keys: Keys
   /** The deadline of each command in milliseconds. Default 100. */
   readonly timeoutMs?: number
-  /** An instance whose beat is older than this, in milliseconds, is dead. Default 3,000. */
+  /** An instance without a heartbeat for this time, in milliseconds, is dead. Default 3,000. */
   readonly leaseMs?: number
 }
 
