@@ -7,11 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf } from './guards.js'
 import { requireOwnPath } from './path-owner.js'
 
-/** A lock whose holder was killed is free after this. Longer than a busy machine stops, so that no holder loses it. */
+/** After this time the lock of a killed process is free. Longer than a busy machine stalls a live holder. */
 const staleLockMs = 10_000
 /** How often a holder shows that it lives. */
 const renewLockMs = 1000
-/** Long enough for a stale lock, and for a queue of other writers. */
+/** Long enough to outlast a stale lock or a queue of other writers. */
 const defaultWaitMs = 20_000
 
 export interface LockedFile {

@@ -69,7 +69,7 @@ export async function createCounter (limits: Limits): Promise<Counter> {
     current = subject
     const counted = count(subject as unknown as FastifyRequest)
     current = undefined
-    // Nobody waits for what is at hand, nor for what the plugin makes of it.
+    // A synchronous answer is returned at once, without waiting for the plugin's promise.
     return subject.taken ?? settled(counted, subject)
   }
 }

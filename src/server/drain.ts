@@ -31,7 +31,7 @@ export function drainOnEnd (app: FastifyInstance, { delayMs = 0, graceMs = 10_00
   // Runs first among the onClose hooks, after the server closed, because observers of calls close after it.
   app.addHook('onClose', async () => {
     await connections.lastAnswer()
-    // The end of a call is said in a later turn than that of its connection.
+    // The decision of a call is emitted in a later turn than the end of its connection.
     await turns()
   })
 

@@ -34,7 +34,7 @@ export type ToolPolicy = z.infer<typeof policySchema>
 /** `default` applies where a tool sets nothing itself. `tools`, by name, overrides the tool. */
 export type ToolPolicies = z.infer<typeof fileSchema>
 
-/** The policies can't be meant as they stand. The message says where, for the operator. */
+/** The policies are invalid. The message tells the operator where. */
 export class ToolPolicyError extends SettingFileError {
   override readonly name = 'ToolPolicyError'
 }

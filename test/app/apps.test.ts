@@ -196,7 +196,7 @@ t.test('those who may use an app hear that it came, changed and went; others hea
   await closed
 })
 
-t.test('a visibility that is none stops the start', async t => {
+t.test('an invalid visibility stops the start', async t => {
   for (const visibility of [[], ['everyone'], 'app']) {
     const tool = { ...refresh, visibility: visibility as never }
     await t.rejects(service(t, { tools: [tool] }), { message: /visibility must be an array of 'model' and 'app'/ })

@@ -154,7 +154,7 @@ t.test('null params, and null for what a client may leave out of its description
   t.match((await post(app, payload, { ...withKey, ...headers })).body, { result: { tools: Array } })
 })
 
-t.test('null for a progress token is none: nothing is told', async t => {
+t.test('a null progress token sends no progress', async t => {
   const app = await service(t, {
     tools: [
       defineTool({

@@ -95,7 +95,7 @@ t.test("context.call charges the cost of the tool to the caller's budget", async
   )
 })
 
-t.test('context.call has the time of its call, and ends with it', async t => {
+t.test('context.call shares the deadline of its call and ends with it', async t => {
   const clock = stopClock(t)
   let [begun, ended] = [0, 0]
   const slow = defineTool({

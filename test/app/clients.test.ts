@@ -116,7 +116,7 @@ for (const [client, era, connect] of clients) {
     await connected.close()
   })
 
-  t.test(`${client} makes a hundred requests, then is asked to wait`, async t => {
+  t.test(`${client} makes a hundred requests and then gets a rate limit`, async t => {
     const { url } = await start(t, { env: { RATE_LIMIT_WINDOW_MS: '3600000' } })
     const connected = await connect({ url, headers: withKey })
     const { budget } = JSON.parse((await connected.call('whoami')).text)

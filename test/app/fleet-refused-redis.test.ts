@@ -46,7 +46,7 @@ t.test('an unusable Redis', { skip: withoutRedis, timeout: 120_000 }, async t =>
     }))
   })
 
-  t.test('the doctor warns of an eviction policy and of a replica that accepts writes', async t => {
+  t.test('doctor warns of an eviction policy and of a writable replica', async t => {
     t.same(await examineRedis(redis.url, 'mcp:', patientMs), [])
     await ask(replica.port, 'CONFIG SET replica-read-only no')
     await ask(replica.port, 'CONFIG SET maxmemory-policy allkeys-lru')

@@ -13,7 +13,7 @@ import { inSeconds, secret } from '../support/tokens.js'
 
 const whoami = callOf('whoami')
 
-t.test('a stream ends when the token of the provider does', async (t) => {
+t.test("a stream ends when the provider's token expires", async (t) => {
   const endsWithToken = async (factor: number): Promise<boolean> => {
     const { provider, app } = await both(t, { tokens: { accessTokenTTL: 2 * factor } })
     const url = await listening(app)

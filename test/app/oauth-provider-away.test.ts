@@ -90,7 +90,7 @@ t.test('a provider that takes its time is waited for as long as JWT_JWKS_TIMEOUT
   t.equal((await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))).status, 200)
 })
 
-t.test('a bad key beside a token that cannot be judged right now is refused and counted', async (t) => {
+t.test('an invalid key with an unverifiable token is refused and counted', async (t) => {
   const fake = await fakeIssuer(t)
   await fake.stop()
   const app = await resourceServer(t, fake.issuer, { env: { API_KEYS: adaKey } })

@@ -87,7 +87,7 @@ t.test('an unread answer is cut at the end of the grace period and logged', asyn
   t.match(server.stdout(), /"tool":"large".*"cut":true/)
 })
 
-t.test('a request that comes over an idle connection after SIGTERM is answered, and is its last', async t => {
+t.test('a request on an idle connection after SIGTERM is answered as its last', async t => {
   const isAnswered = async (): Promise<boolean> => {
     const server = startTools(t)
     const url = await server.url

@@ -90,7 +90,7 @@ t.test('a call over the second address of localhost is answered as well', async 
 })
 
 for (const [path, event] of [['/throw', 'uncaughtException'], ['/reject', 'unhandledRejection']] as const) {
-  t.test(`${event} is logged as fatal and ends the process with 1`, async t => {
+  t.test(`${event} is logged as fatal and exits with 1`, async t => {
     // What throws is never answered.
     const server = startFixture(t, path === '/reject' ? 120_000 : 500)
     const answer = fetch(`${await server.url}${path}`).then(async response => await response.text(), () => 'cut')

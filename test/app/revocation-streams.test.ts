@@ -89,7 +89,7 @@ for (const [what, seconds, quietMs, end] of [
     }
   ]
 ] as const) {
-  t.test(`a call that talks while it works ${what}`, async t => {
+  t.test(`a call that sends messages while it works ${what}`, async t => {
     const endsWhileItWorks = async (factor: number): Promise<boolean> => {
       let begun = (_isSo: boolean): void => {}
       const running = new Promise<boolean>(resolve => {

@@ -123,7 +123,7 @@ t.test('a question that is not awaited is cancelled with the answer of the call'
 })
 
 for (const [what, hangs] of [['is answered', false], ['ends at its deadline where it hangs', true]] as const) {
-  t.test(`a call whose two questions are answered one long after the other ${what}`, async t => {
+  t.test(`a call whose two questions are answered at different times ${what}`, async t => {
     const clock = stopClock(t)
     let isAnswered = false
     const two = defineTool({

@@ -32,7 +32,7 @@ for (const [what, message, type] of [
   ['a call that takes longer than a moment', callOf('slow'), stream],
   ['a call that closes its stream', callOf('leaving'), stream]
 ] as const) {
-  t.test(`${what} in a session is answered as ${type === json ? 'JSON' : 'a stream that can be resumed'}`, async t => {
+  t.test(`${what} in a session is answered as ${type === json ? 'JSON' : 'a resumable stream'}`, async t => {
     // However busy the machine is, no moment passes.
     if (type === json) stopClock(t)
     const app = await service(t, { sessions: {}, tools })

@@ -59,7 +59,7 @@ for (const [what, env] of [
   })
 }
 
-t.test('other unknown paths are as ever', async t => {
+t.test('other unknown paths are unchanged', async t => {
   const app = await service(t)
   for (const url of ['/oauth/register', '/x/register', '/register/x', '/registers']) {
     const reply = await app.inject({ method: 'POST', url })

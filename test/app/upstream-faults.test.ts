@@ -49,7 +49,7 @@ const faults: Array<[string, RegExp, RegExp | undefined]> = [
 ]
 const unanswered = new Set(['wrong-id', 'foreign-id', 'invalid-json', 'never'])
 for (const [fault, says, logs] of faults) {
-  t.test(`a tool that answers with ${fault} fails in constant words and the next call is served`, async t => {
+  t.test(`an upstream that answers with ${fault} fails with a constant message`, async t => {
     const soon = { toolPolicies: { tools: { [fault]: { deadlineMs: 2000 } } } }
     const { ada, log } = await behind(t, { ...hostile(), env: { TOKEN: token } }, unanswered.has(fault) ? soon : {})
     // A process that starts slowly is not what is tested.

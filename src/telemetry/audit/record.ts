@@ -17,7 +17,7 @@ export class RecordWriter {
   #at = NaN
   #atText = ''
 
-  /** `digest`: for the arguments. `redact`: takes credentials out of JSON; a caller may name a tool like one. */
+  /** `digest` hashes the arguments. `redact` removes credentials, which a caller may send as a tool's name. */
   constructor (digest: Digest, redact: (json: string) => string) {
     this.#digest = digest
     this.#redact = redact
@@ -26,7 +26,8 @@ export class RecordWriter {
 
   /**
    * The canonical JSON of a record, without its hash. Written member by member, in the order of their names:
-   * `JSON.stringify` takes three times as long. Texts that anybody but this package chose go through `#member`.
+   * `JSON.stringify` takes three times as long. Texts that anybody but this package chose go through
+   * `#member`.
    */
   textOf (decision: Decision, { boot, seq, prev }: Link): string {
     const { about, address, arguments: given, batch, http, itemKind, era, ms } = decision
@@ -80,7 +81,7 @@ export class RecordWriter {
     }
   }
 
-  /** RFC 3339. Many records are of one millisecond. */
+  /** RFC 3339. Cached, because many records have the same millisecond. */
   #timeText (at: number): string {
     if (at !== this.#at) [this.#at, this.#atText] = [at, new Date(at).toISOString()]
     return this.#atText

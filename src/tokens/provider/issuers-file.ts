@@ -16,7 +16,7 @@ export interface IssuerEntry {
   readonly audience?: readonly string[]
 }
 
-/** The file cannot be used. The message is the rest of a sentence that begins with the setting; it repeats no value. */
+/** The file cannot be used. The message completes a sentence about the setting, and repeats no values. */
 export class IssuersFileError extends SettingFileError {
   override readonly name = 'IssuersFileError'
 }

@@ -19,7 +19,7 @@ for (const version of [
 }
 
 for (const version of ['4.9.1', '18.20.8', '19.9.0', '20.0.0', '20.18.3', '21.7.3', '22.11.0', '']) {
-  t.test(`Node ${version || 'without a version'} is told in one sentence which one is needed`, async t => {
+  t.test(`Node ${version || 'without a version'} gets one sentence with the required version`, async t => {
     t.equal(tooOld(version), `fastify-mcp-auth requires Node 20.19, 22.12 or later. This is Node ${version}.`)
   })
 }

@@ -246,7 +246,7 @@ for (const [what, url, id] of [
   ['a name without an address', 'https://no-such-name.invalid/mcp', 'name'],
   ['a port where nothing listens', 'http://127.0.0.1:1/mcp', 'unreachable']
 ] as const) {
-  t.test(`${what} is found: ${id}`, async t => {
+  t.test(`doctor finds ${id} for ${what}`, async t => {
     const findings = await examine({ url: new URL(url), patience: patient })
     t.match(findings.filter(({ severity }) => severity === 'error'), [{ id }])
   })
@@ -259,7 +259,7 @@ t.test('doctor without a credential makes no calls and says so', async t => {
   t.same(findings.filter(({ severity }) => severity !== 'info'), [])
 })
 
-t.test('the credential goes to the origin of the endpoint alone', async t => {
+t.test("doctor sends the credential only to the endpoint's origin", async t => {
   const visit = new Visit({ url: new URL('http://127.0.0.1:1/mcp'), credential: withKey, patience: patient })
   const app = await service(t, {})
   const elsewhere = new URL(`${await listening(app)}/mcp`)

@@ -163,7 +163,7 @@ t.test('an idle connection closes after its keep-alive time', async t => {
   t.match(await raw.closed(), /^HTTP\/1\.1 200/)
 })
 
-t.test('a connection on which nothing moves is cut, even inside a call', async t => {
+t.test('a connection without traffic is closed, even during a call', async t => {
   const { app, port, log } = await build(t, { idleTimeoutMs: 200 })
   const isCutInsideCall = async (): Promise<boolean> => {
     const raw = await openSocket(t, port)

@@ -4,14 +4,14 @@ import t from 'tap'
 import { createBucketStore } from '../../../src/limits/memory-buckets.js'
 import { heldBy } from '../../support/heap.js'
 
-t.test('a key gets exactly as many hits as its limit', async (t) => {
+t.test('take allows exactly the limit', async (t) => {
   const store = createBucketStore({ windowMs: 3_600_000 })
   const results = Array.from({ length: 10 }, () => store.take('ada', 1, 7).current)
   t.same(results, [1, 2, 3, 4, 5, 6, 7, 8, 8, 8])
   t.equal(store.read('ada').current, 7)
 })
 
-t.test('a cost that does not fit takes nothing', async (t) => {
+t.test('take refuses a cost that does not fit and takes nothing', async (t) => {
   const store = createBucketStore({ windowMs: 3_600_000 })
   store.take('ada', 6, 10)
   t.ok(store.take('ada', 5, 10).current > 10)
@@ -19,13 +19,13 @@ t.test('a cost that does not fit takes nothing', async (t) => {
   t.equal(store.take('ada', 4, 10).current, 10)
 })
 
-t.test('a cost above the limit takes nothing of a fresh bucket', async (t) => {
+t.test('take refuses a cost above the limit for a new bucket', async (t) => {
   const store = createBucketStore({ windowMs: 3_600_000 })
   t.ok(store.take('ada', 11, 10).current > 10)
   t.same(store.read('ada'), { current: 0, ttl: 0 })
 })
 
-t.test('a look changes nothing', async (t) => {
+t.test('read changes nothing', async (t) => {
   const store = createBucketStore({ windowMs: 3_600_000 })
   t.same(store.read('ada'), { current: 0, ttl: 0 })
   store.take('ada', 1, 7)
@@ -45,7 +45,7 @@ t.test('a window ends after its length from the first hit', async (t) => {
   t.equal(store.take('ada', 1, 1).current, 1)
 })
 
-t.test('long keys with the same beginning have buckets of their own', async (t) => {
+t.test('long keys with a common prefix have separate buckets', async (t) => {
   const store = createBucketStore({ windowMs: 3_600_000 })
   const beginning = 'x'.repeat(5000)
   store.take(beginning + 'a', 1, 1)

@@ -168,7 +168,7 @@ for (const [what, answer, why] of [
   })
 }
 
-t.test('a host that never ends its answer is left in time', async t => {
+t.test('a host that never ends its answer is abandoned', async t => {
   const hosts = await rehosted(t, { timeoutMs: 50 })
   hosts.answer(id, (_request, response) => {
     response.writeHead(200, { 'content-type': 'application/json' }).write('{')
