@@ -57,8 +57,8 @@ export class Tracing implements Observer {
   }
 
   /** The span of a message. Its parent is the context in `_meta` (SEP-414); that of HTTP becomes a link. */
-  #begin (message: TracedMessage): MessageSpan {
-    const { SpanKind, context, trace, ROOT_CONTEXT } = this.#api
+  #begin (message: TracedMessage): MessageSpan | undefined {
+    const { SpanKind, context, isSpanContextValid, trace, ROOT_CONTEXT } = this.#api
     const meta = isRecord(message.params._meta) ? message.params._meta : {}
     const active = context.active()
     const ofHttp = trace.getSpan(active) === undefined ? this.#remote(message.caller.headers ?? {}) ?? active : active
@@ -67,6 +67,8 @@ export class Tracing implements Observer {
     const links = ofMessage === undefined ? [] : this.#linksTo(ofHttp)
     const kind = message.caller.request === undefined ? SpanKind.INTERNAL : SpanKind.SERVER
     const span = this.#tracer.startSpan(this.#nameOf(message), { kind, links }, parent ?? ROOT_CONTEXT)
+    // Of a no-op tracer: there is nothing to record, and nothing that a request to elsewhere could join.
+    if (!span.isRecording() && !isSpanContextValid(span.spanContext())) return undefined
     return this.#spanOf(span, parent ?? ROOT_CONTEXT, message)
   }
 

@@ -16,46 +16,44 @@ export function toolResultOf (
   output: CompiledSchema | undefined,
   given: unknown
 ): ToolResult | Promise<ToolResult> {
-  const wrong = (what: string): never => {
-    throw new TypeError(`${name} returned ${what}`)
-  }
   if (typeof given === 'string') {
-    return output === undefined
-      ? { content: [textBlock(given)] }
-      : wrong('a string, but has an output schema: return structuredContent')
+    if (output === undefined) return { content: [textBlock(given)] }
+    throw wrong(name, 'a string, but has an output schema: return structuredContent')
   }
-  if (!isRecord(given)) return wrong('neither a string nor a result')
-  const {
-    content = undefined,
-    structuredContent = undefined,
-    isError = undefined,
-    _meta = undefined
-  } = withoutNulls(given)
+  if (!isRecord(given)) throw wrong(name, 'neither a string nor a result')
+  const { content, structuredContent, isError, _meta } = withoutNulls(given)
   if (
     content === undefined &&
     structuredContent === undefined &&
     isError === undefined &&
     _meta === undefined
   ) {
-    return wrong('an object that is not a result: return { structuredContent } or a string')
+    throw wrong(name, 'an object that is not a result: return { structuredContent } or a string')
   }
-  if (content !== undefined && !isContent(content)) return wrong(faultOfContent(content))
-  if (_meta !== undefined && !isRecord(_meta)) return wrong('a _meta that is not an object')
+  if (content !== undefined && !isContent(content)) throw wrong(name, faultOfContent(content))
+  if (_meta !== undefined && !isRecord(_meta)) throw wrong(name, 'a _meta that is not an object')
   if (isError !== undefined && typeof isError !== 'boolean') {
-    return wrong('an isError that is neither true nor false')
+    throw wrong(name, 'an isError that is neither true nor false')
   }
-  const dressed = (result: ToolResult): ToolResult => (_meta === undefined ? result : { ...result, _meta })
   try {
-    if (isError === true) return dressed(failure(content, structuredContent, output))
-    if (output === undefined) return dressed(withoutSchema(content, structuredContent))
+    if (isError === true) return dressed(failure(content, structuredContent, output), _meta)
+    if (output === undefined) return dressed(withoutSchema(content, structuredContent), _meta)
     const fitted = fit(structuredContent, output)
-    if (!(fitted instanceof Promise)) return dressed(withText(requireFit(fitted), content))
+    if (!(fitted instanceof Promise)) return dressed(withText(requireFit(fitted), content), _meta)
     return fitted
-      .then(made => dressed(withText(requireFit(made), content)))
-      .catch(error => wrong(wordsOf(error)))
+      .then(made => dressed(withText(requireFit(made), content), _meta))
+      .catch(error => { throw wrong(name, wordsOf(error)) })
   } catch (error) {
-    return wrong(wordsOf(error))
+    throw wrong(name, wordsOf(error))
   }
+}
+
+function wrong (name: string, what: string): TypeError {
+  return new TypeError(`${name} returned ${what}`)
+}
+
+function dressed (result: ToolResult, _meta: Record<string, unknown> | undefined): ToolResult {
+  return _meta === undefined ? result : { ...result, _meta }
 }
 
 /** Many handlers return null for missing members. */

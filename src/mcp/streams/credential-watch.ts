@@ -59,13 +59,14 @@ export class CredentialWatches {
 
   /** Watches are also called from timers, where an error would end the process. */
   #isGood (principal: Principal, address: string | undefined): boolean {
-    return this.#options.watches.every(watch => {
+    for (const watch of this.#options.watches) {
       try {
-        return watch.stillGood(principal, address)
+        if (!watch.stillGood(principal, address)) return false
       } catch (error) {
         this.#options.report(error, principal)
         return false
       }
-    })
+    }
+    return true
   }
 }
