@@ -139,7 +139,7 @@ export const rooms = [
     'lib config api-keys setting-files redis/link doctor/finding doctor/request doctor/visit doctor/checks',
     ''],
   ['src/explain', 'lib principal tokens/claims tokens tools', ''],
-  ['src/cli/terminal', 'config', 'commander'],
+  ['src/cli/terminal', 'lib config', 'commander'],
   ['src/cli/state',
     'lib fleet telemetry telemetry/audit config ledger/records ledger/index-in-memory ledger ' +
     'oauth/server/documents redis/link redis setting-secrets cli/terminal',

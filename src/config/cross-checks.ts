@@ -37,6 +37,7 @@ export function crossCheck (
     ...(faulty.has('JWT_ISSUER') ? [] : [withoutIssuer(config)]),
     ...(faulty.has('PUBLIC_URL') || faulty.has('JWT_AUDIENCE') ? [] : [withoutAudience(config)]),
     openMetrics(config),
+    ...(faulty.has('PORT') || faulty.has('METRICS_PORT') ? [] : [samePort(config)]),
     clientIdAsAudience(config),
     sharedSecret(config),
     uncheckedHost(config),
@@ -132,6 +133,18 @@ const openMetrics: Rule = ({ METRICS_PORT, METRICS_HOST, METRICS_TOKEN }) => {
       }
     ]
   }
+}
+
+/** Otherwise the server would find its own metrics on its port, and blame another program. */
+const samePort: Rule = ({ PORT, HOST, METRICS_PORT, METRICS_HOST }) => {
+  if (METRICS_PORT === undefined || METRICS_PORT === 0 || METRICS_PORT !== PORT) return {}
+  const isSame = HOST === METRICS_HOST || (isLoopback(HOST) && isLoopback(METRICS_HOST))
+  if (!isSame && !isEvery(HOST) && !isEvery(METRICS_HOST)) return {}
+  return { problems: [{ variable: 'METRICS_PORT', wrong: 'is the same as PORT', right: 'use another port' }] }
+}
+
+function isEvery (host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
 }
 
 const uncheckedHost: Rule = ({ HOST, ALLOWED_HOSTS, PUBLIC_URL }) => {

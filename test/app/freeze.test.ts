@@ -165,6 +165,16 @@ t.test('a freeze survives a restart', async t => {
   })
 })
 
+t.test('freeze and thaw take several targets of one kind', async t => {
+  const STATE_DIR = await statePath(t)
+  await (await service(t, { env: { STATE_DIR } })).ready()
+  const run = async (...args: string[]): Promise<string> => (await say(args, t.testdirName, { STATE_DIR })).stdout
+  const others = ['--key', 'k3vd81qmx0aa', '--principal', 'user:ada']
+  const frozen = await run('freeze', '--tool', 'a', '--tool', 'b', ...others, '--tool', 'a')
+  t.match(frozen, /Switched off: tool:a, tool:b, principal:user:ada, key:k3vd81qmx0aa$/)
+  t.match(await run('thaw', '--tool', 'b', '--tool', 'a'), /Switched off: principal:user:ada, key:k3vd81qmx0aa$/)
+})
+
 t.test('freeze refuses an empty target, a credential and an invalid target', async t => {
   const STATE_DIR = await statePath(t)
   await (await service(t, { env: { STATE_DIR } })).ready()

@@ -5,6 +5,7 @@ import { ClientMetadataError } from '../../oauth/server/clients/client.js'
 import { addClient, listClients, type RegisteredClient, removeClient } from '../../oauth/server/clients/registered.js'
 import { recordChanges } from '../state/audit.js'
 import { withOAuthStore } from '../state/oauth-store.js'
+import { repeated } from '../terminal/parse-arguments.js'
 import { minute, table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
 
@@ -36,7 +37,7 @@ function addCommand (terminal: Terminal): Command {
     .requiredOption(
       '-r, --redirect <uri>',
       'redirect URI: https, http on loopback, or a custom scheme; can be repeated (required)',
-      collect
+      repeated
     )
     .option('-i, --id <id>', 'its client_id (default: a new one)')
     .option('-j, --jwks-uri <url>', 'URL of its keys; it must then authenticate with private_key_jwt')
@@ -83,10 +84,6 @@ function removeCommand (terminal: Terminal): Command {
         terminal.print('The client is removed. It can no longer sign in or get tokens.')
       })
     })
-}
-
-function collect (uri: string, before: readonly string[] = []): readonly string[] {
-  return [...before, uri]
 }
 
 function viewOf ({ id, name, redirectUris, authMethods, jwksUri, createdAt }: RegisteredClient) {

@@ -6,6 +6,7 @@ import { OperatorError } from '../../lib/operator-error.js'
 import { holdsWholeCredential } from '../../principal/credential-forms.js'
 import { recordChanges } from '../state/audit.js'
 import { withState } from '../state/ledger.js'
+import { repeated } from '../terminal/parse-arguments.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
@@ -22,9 +23,9 @@ list items, and see with whoami what is off. While everything is off, /ready say
 
 interface Arguments {
   readonly all?: boolean
-  readonly tool?: string
-  readonly principal?: string
-  readonly key?: string
+  readonly tool?: readonly string[]
+  readonly principal?: readonly string[]
+  readonly key?: readonly string[]
   readonly list?: boolean
   readonly json?: boolean
 }
@@ -42,9 +43,9 @@ function switching (terminal: Terminal, name: 'freeze' | 'thaw', description: st
   return new Command(name)
     .description(description)
     .option('--all', 'everything except whoami')
-    .option('--tool <name>', 'a tool, for all callers')
-    .option('--principal <id>', 'a caller, by the id that whoami shows, such as user:ada')
-    .option('--key <id>', 'an API key, by the id that "keys list" shows')
+    .option('--tool <name>', 'a tool, for all callers; this and the next two may be repeated', repeated)
+    .option('--principal <id>', 'a caller, by the id that whoami shows, such as user:ada', repeated)
+    .option('--key <id>', 'an API key, by the id that "keys list" shows', repeated)
     .option('--list', 'only list what is switched off')
     .option('--json', 'as JSON')
     .addHelpText('after', help)
@@ -66,12 +67,12 @@ function switching (terminal: Terminal, name: 'freeze' | 'thaw', description: st
     })
 }
 
-function targetsIn ({ all, tool, principal, key }: Arguments): Target[] {
+function targetsIn ({ all, tool = [], principal = [], key = [] }: Arguments): Target[] {
   const named = [
     ...all === true ? ['all'] : [],
-    ...tool === undefined ? [] : [`tool:${tool}`],
-    ...principal === undefined ? [] : [`principal:${principal}`],
-    ...key === undefined ? [] : [`key:${key.trim().replace(/^apikey:/, '')}`]
+    ...tool.map(name => `tool:${name}`),
+    ...principal.map(id => `principal:${id}`),
+    ...key.map(id => `key:${id.trim().replace(/^apikey:/, '')}`)
   ]
   // Not in the argument parser: it would print a refused argument, which may be a credential.
   if (named.some(text => holdsWholeCredential(text))) {
@@ -80,7 +81,7 @@ function targetsIn ({ all, tool, principal, key }: Arguments): Target[] {
   if (!named.every(isTarget)) {
     throw new OperatorError('Nothing was changed: an argument is empty, too long or contains a line break.')
   }
-  return named.filter(isTarget)
+  return [...new Set(named.filter(isTarget))]
 }
 
 function sentenceFor (target: Target, kind: 'frozen' | 'thawed', wasFrozen: boolean): string {

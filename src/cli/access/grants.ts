@@ -5,6 +5,7 @@ import { OperatorError } from '../../lib/operator-error.js'
 import { endGrant, type GrantFilter, isGrantId, listGrants, viewOfGrant } from '../../oauth/server/grant-list.js'
 import { type Change, recordChanges } from '../state/audit.js'
 import { withOAuthStore } from '../state/oauth-store.js'
+import { once } from '../terminal/parse-arguments.js'
 import { minute, table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
 
@@ -83,9 +84,9 @@ function revokeCommand (terminal: Terminal): Command {
 function filtered (name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .option('-k, --key <id>', 'grants of this API key')
-    .option('-c, --client <id>', 'grants of this client, by its client_id')
-    .option('-s, --subject <principal>', 'grants of this caller, by its id as shown by whoami')
+    .option('-k, --key <id>', 'grants of this API key', once('--key'))
+    .option('-c, --client <id>', 'grants of this client, by its client_id', once('--client'))
+    .option('-s, --subject <principal>', 'grants of this caller, by its id as shown by whoami', once('--subject'))
     .option('--json', 'as JSON')
 }
 

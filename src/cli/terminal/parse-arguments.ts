@@ -1,5 +1,6 @@
 /** Parsers for arguments that several commands share. */
 import { InvalidArgumentError } from 'commander'
+import { OperatorError } from '../../lib/operator-error.js'
 
 /**
  * Splits a list at commas and spaces. A repeated option adds to the list. An empty list is refused: it often
@@ -9,4 +10,17 @@ export function listed (text: string, before: readonly string[] = []): readonly 
   const entries = text.split(/[\s,]+/).filter(entry => entry !== '')
   if (entries.length === 0) throw new InvalidArgumentError('It is empty: pass at least one entry, or omit the option.')
   return [...before, ...entries]
+}
+
+/** For an option that may be repeated. */
+export function repeated (text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text]
+}
+
+/** For an option of which only the last would count. Given twice, it throws an `OperatorError`. */
+export function once (option: string): (text: string, before?: string) => string {
+  return (text, before) => {
+    if (before === undefined) return text
+    throw new OperatorError(`Nothing was done: ${option} is given more than once. Run the command for each.`)
+  }
 }

@@ -265,3 +265,14 @@ t.test('problems and warnings contain no values', async t => {
 t.test('an empty STATE_KEY is unset', async t => {
   t.same(readConfig({ API_KEYS: 'k'.repeat(32), STATE_KEY: ' ' }).problems, [])
 })
+
+t.test('METRICS_PORT may be that of PORT on another address alone', async t => {
+  const problemsOf = (more: Record<string, string>): readonly unknown[] =>
+    readConfig({ ...sound, PORT: '3000', METRICS_PORT: '3000', ...more }).problems
+  for (const HOST of ['localhost', '0.0.0.0', '::']) {
+    const found = problemsOf({ HOST, ALLOWED_HOSTS: 'mcp.example' })
+    t.match(found, [{ variable: 'METRICS_PORT', wrong: 'is the same as PORT' }])
+  }
+  t.same(problemsOf({ HOST: '192.0.2.1', ALLOWED_HOSTS: 'mcp.example' }), [])
+  t.same(problemsOf({ METRICS_PORT: '3001' }), [])
+})

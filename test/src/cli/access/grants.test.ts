@@ -66,6 +66,7 @@ for (const [what, args] of [
 t.test('grants revoke reports a missing grant and that nothing was revoked', async t => {
   const { run } = await running(t)
   t.match(await run('grants', 'revoke'), { code: 1, stderr: /^Pass the id of a grant/ })
+  t.match(await run('grants', 'revoke', '--key', 'one', '--key', 'two'), { code: 1, stderr: /^Nothing was done: --key/ })
   t.match(await run('grants', 'revoke', 'nonsense'), { code: 1, stderr: /not a grant id/ })
   t.match(await run('grants', 'revoke', '0'.repeat(24)), { code: 1, stderr: /Nothing was revoked/ })
 })
