@@ -45,14 +45,20 @@ for (const [what, message, type] of [
 }
 
 t.test('a slow call is resumed from its first event', async t => {
-  const app = await service(t, { sessions: {}, tools })
+  let finish = (_text: string): void => {}
+  const wait = defineTool({
+    name: 'wait',
+    handler: async () => await new Promise<string>(resolve => { finish = resolve })
+  })
+  const app = await service(t, { sessions: {}, tools: [wait] })
   const url = await listening(app)
   const session = await openSession(app)
   const gone = new AbortController()
-  const call = await begin(url, callOf('slow', {}, 7), session, gone.signal)
+  const call = await begin(url, callOf('wait', {}, 7), session, gone.signal)
   await until(() => call.lastId() !== '')
   gone.abort()
   const rest = await listen(url, session, call.lastId())
+  finish('done')
   t.ok(await settles(rest.ended))
   t.match(rest.messages(), [{ id: 7, result: { content: [{ text: 'done' }] } }])
 })
