@@ -128,7 +128,7 @@ export const rooms = [
   ['src/server', 'lib config tools mcp/endpoint http workers chain setting-files app', 'fastify'],
   ['src/testing', 'lib principal tools mcp/endpoint mcp/served http/request', 'fastify'],
   ['src/index.ts',
-    'lib version errors principal app-keys tokens config api-keys oauth tools mcp/calls mcp/catalog ' +
+    'lib version errors principal app-keys tokens/claims tokens config api-keys oauth tools mcp/calls mcp/catalog ' +
     'mcp/legacy/sessions mcp lint http/request chain mcp-auth settings app server testing',
     ''],
   ['src/doctor/finding.ts', '', ''],

@@ -9,10 +9,19 @@ export type {
   CorsOptions,
   Enrich,
   EnrichContext,
-  ErrorsOptions,
-  OwnUsersOptions
+  ErrorsOptions
 } from './chain/options.js'
-export { ConfigError, loadConfig, type Config, type Problem } from './config/load.js'
+export {
+  ConfigError,
+  loadConfig,
+  type Config,
+  type Environment,
+  type LoadOptions,
+  type Problem,
+  type Reading,
+  type Source,
+  type VariableName
+} from './config/load.js'
 export { NotFoundError, PublicToolError, isRefusal, refusals, type Refusal } from './errors.js'
 export { KeyStore, type KeyStoreOptions } from './api-keys/followed-file.js'
 export { createKnownCredentials } from './principal/known-credentials.js'
@@ -65,12 +74,29 @@ export type { Content, JsonSchema } from './tools/content.js'
 export { defineApp, type App, type AppCsp, type AppDefinition } from './tools/app.js'
 export { defineTool, type Tool, type ToolResult } from './tools/tool.js'
 // The types that the types above refer to, so that an app's own declaration files can name them.
+export type {
+  AuditOptions,
+  MetricsOptions,
+  OAuthServerSettings,
+  OverloadOptions,
+  OwnUsersOptions,
+  PreauthLimitOptions,
+  PrincipalLimitOptions,
+  RedisOptions,
+  RedisSource,
+  UpstreamsOptions
+} from './chain/options.js'
+export type { ResourceWatch, WatchListener } from './mcp/catalog/changes.js'
+export type { CallerFields, PrincipalFields } from './principal/principal.js'
+export type { KnownCredentials } from './principal/known-credentials.js'
+export type { Claims } from './tokens/claims.js'
+export type { NamedIssuer, TokenSettings } from './oauth/settings.js'
 export type { Budget, LogLevel } from './tools/call-context.js'
 export type { Annotations, Icon, Meta, ResourceContents, Schema } from './tools/content.js'
 export type { Item, Output, Returned, ToolAnnotations, ToolDefinition } from './tools/tool.js'
 export type { ServerInfo } from './mcp/catalog/catalog.js'
 export type { AfterCall, BeforeCall, CallOutcome, HookedCall, HookOptions } from './mcp/calls/call-hooks.js'
-export { createTestClient, type TestClient, type TestToolResult } from './testing/test-client.js'
+export { createTestClient, type ListedTool, type TestClient, type TestToolResult } from './testing/test-client.js'
 export type { TestClientError } from './testing/test-client-error.js'
 export type { TestNotification } from './testing/speaker.js'
 export type { TestClientOptions } from './testing/client-options.js'

@@ -24,6 +24,12 @@ export type { CorsOptions } from '../../plugins/cors.js'
 export type { ErrorsOptions } from '../../plugins/errors.js'
 export type { MetricsOptions } from '../../plugins/metrics.js'
 export type { CredentialWatch, Endpoint, McpOptions } from '../../plugins/mcp.js'
+export type { OverloadOptions } from '../../plugins/overload.js'
+export type { PreauthLimitOptions } from '../../plugins/preauth-limit.js'
+export type { PrincipalLimitOptions } from '../../plugins/principal-limit.js'
+export type { RedisSource } from '../redis/link/client.js'
+export type { RedisOptions } from '../redis/stores.js'
+export type { UpstreamsOptions } from '../upstreams/options.js'
 
 /**
  * The options of the chain; nothing is read from the environment. One of `apiKeys`, `apiKeysFile`, `verifyKey`,

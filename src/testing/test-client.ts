@@ -15,7 +15,8 @@ export interface TestToolResult extends ToolResult {
   readonly notifications: readonly TestNotification[]
 }
 
-type ListedTool = Json & { readonly name: string }
+/** A tool as a list shows it. */
+export type ListedTool = Json & { readonly name: string }
 
 export interface TestClient {
   callTool: (name: string, args?: Json) => Promise<TestToolResult>
