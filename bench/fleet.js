@@ -3,15 +3,13 @@
  * second, latency, and processor time per request of the servers and of Redis. Every round measures each
  * setup once; ratios are within a round. Works only on Linux, because it reads processor time from /proc.
  */
-import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { byKey } from './contenders.js'
 import { load } from './load.js'
+import { ended, freePort, median, run, said, sum, usage } from './programs.js'
 import { apiKey, jobs, jwtSecret, requestOf, verify } from './work.js'
 
 const { values: options } = parseArgs({
@@ -27,15 +25,10 @@ const directory = dirname(new URL(import.meta.url).pathname)
 const command = join(directory, '..', 'dist', 'src', 'cli', 'main.js')
 const request = requestOf({ era: '2025', params: jobs.whoami, credential: byKey })
 const room = mkdtempSync(join(tmpdir(), 'bench-fleet-'))
-const children = new Set()
-process.once('exit', () => {
-  for (const child of children) child.kill('SIGKILL')
-  rmSync(room, { recursive: true, force: true })
-})
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+process.once('exit', () => { rmSync(room, { recursive: true, force: true }) })
 
 const redisPort = await freePort()
-const redis = run('redis-server', ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', room])
+const redis = run('redis-server', ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', room], { cwd: room })
 await said(redis, 'stdout', /Ready to accept connections/)
 const shared = { REDIS_URL: `redis://127.0.0.1:${redisPort}` }
 const variants = {
@@ -71,9 +64,9 @@ async function measured ({ instances, env }, name) {
     const each = { connections: Math.ceil(connections / instances) }
     for (const { url } of servers) await verify(url, request, 'whoami')
     await Promise.all(servers.map(({ url }) => load(url, request, { ...each, seconds: warmUp })))
-    const before = usage(servers)
+    const before = taken(servers)
     const figures = await Promise.all(servers.map(({ url }) => load(url, request, { ...each, seconds })))
-    const after = usage(servers)
+    const after = taken(servers)
     const requests = sum(figures.map(figure => figure.requests))
     return {
       rate: sum(figures.map(figure => figure.rate)),
@@ -89,81 +82,26 @@ async function measured ({ instances, env }, name) {
 
 async function serve (env, name) {
   const child = run(process.execPath, [command, 'start'], {
-    HOST: '127.0.0.1',
-    PORT: '0',
-    NODE_ENV: 'production',
-    API_KEYS: apiKey,
-    JWT_SECRET: jwtSecret,
-    REQUEST_STATE_KEY: 'bench-state-key-0123456789abcdef0123456789abcdef',
-    STATE_DIR: join(room, name.replace(/\W/g, '-')),
-    PREAUTH_RATE_LIMIT_MAX: '1000000000',
-    RATE_LIMIT_MAX: '1000000000',
-    ...env
+    cwd: room,
+    env: {
+      HOST: '127.0.0.1',
+      PORT: '0',
+      NODE_ENV: 'production',
+      API_KEYS: apiKey,
+      JWT_SECRET: jwtSecret,
+      REQUEST_STATE_KEY: 'bench-state-key-0123456789abcdef0123456789abcdef',
+      STATE_DIR: join(room, name.replace(/\W/g, '-')),
+      PREAUTH_RATE_LIMIT_MAX: '1000000000',
+      RATE_LIMIT_MAX: '1000000000',
+      ...env
+    }
   })
   const [, url] = await said(child, 'stderr', /Ready: (http:\S+)/)
   return { child, url }
 }
 
-function run (file, args, env = {}) {
-  const child = spawn(file, args, { cwd: room, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-  child.stdout.resume()
-  children.add(child)
-  child.once('exit', () => { children.delete(child) })
-  return child
-}
-
-/** The output of `child` on a stream, once it matches `pattern`. */
-async function said (child, stream, pattern) {
-  let text = ''
-  return await new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', code => { reject(new Error(`ended with ${code}: ${text}`)) })
-    child[stream].on('data', data => {
-      text += data
-      const match = pattern.exec(text)
-      if (match !== null) resolve(match)
-    })
-  })
-}
-
-async function ended (child) {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exit = new Promise(resolve => child.once('exit', resolve))
-  child.kill('SIGTERM')
-  const kill = pause(15_000, undefined, { ref: false }).then(() => child.kill('SIGKILL'))
-  await Promise.race([exit, kill.then(() => exit)])
-}
-
 /** The processor time so far, in microseconds, of the servers with their workers, and of Redis. */
-function usage (servers) {
-  const processes = readdirSync('/proc').filter(name => /^\d+$/.test(name)).flatMap(statOf)
-  const timeOf = pid => sum(processes.filter(one => one.pid === pid).map(one => one.us)) +
-    sum(processes.filter(one => one.parent === pid).map(one => timeOf(one.pid)))
-  return { servers: sum(servers.map(({ child }) => timeOf(child.pid))), redis: timeOf(redis.pid) }
-}
-
-/** proc(5): fields 4, 14 and 15, after the name in brackets. A tick is 10 ms. */
-function statOf (name) {
-  try {
-    const fields = readFileSync(`/proc/${name}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')
-    return [{ pid: Number(name), parent: Number(fields[1]), us: (Number(fields[11]) + Number(fields[12])) * 10_000 }]
-  } catch {
-    return []
-  }
-}
-
-async function freePort () {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise(resolve => server.once('listening', resolve))
-  const { port } = server.address()
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
-
-function sum (values) {
-  return values.reduce((total, value) => total + value, 0)
-}
-
-function median (values) {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]
+function taken (servers) {
+  const { withChildren } = usage()
+  return { servers: sum(servers.map(({ child }) => withChildren(child.pid))), redis: withChildren(redis.pid) }
 }

@@ -89,6 +89,7 @@ generator runs on the same machine, so compare the ratios rather than the absolu
 | \`npm run profile\` | the time of a request by function and by package |
 | \`npm run telemetry\` | the cost of audit, metrics and a tracer without an SDK, separately and together |
 | \`npm run fleet\` | one process, two workers, one and two instances on a real Redis; needs Linux and \`redis-server\` |
+| \`npm run proxy\` | a stdio server called directly, and through this package, \`mcp-proxy\` and \`supergateway\`; needs Linux; writes \`docs/proxy.md\` |
 
 \`docs/performance.md\` discusses the results.
 `
