@@ -1,11 +1,27 @@
-/** Kills a process behind the proxy 1,000 times and shows what is left: `npx tsx --expose-gc` with this file. */
+/**
+ * Kills a process behind the proxy 1,000 times, or as often as the argument says, and checks that nothing is left of
+ * each: `npm run restarts`. Exits with 1 if processes, descriptors, listeners, objects or the heap grow.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { queryObjects } from 'node:v8'
+import { Client } from '@modelcontextprotocol/client'
 import { buildApp } from '../../src/index.js'
+import { UpstreamCall } from '../../src/upstreams/call.js'
+import { Connection } from '../../src/upstreams/connection.js'
+import { ProcessTransport } from '../../src/upstreams/transport/process-transport.js'
 
 const times = Number(process.argv[2] ?? 1000)
+const limitMs = 5 * 60_000
+/** What one restart may leave in the heap: code that is compiled later, and noise. */
+const maxBytesPerRestart = 500
 const fixture = fileURLToPath(new URL('../fixtures/upstream.sh', import.meta.url))
 const key = 'key-of-the-restarts-0001'
+const limit = setTimeout(() => {
+  process.stderr.write(`not done after ${limitMs} ms\n`)
+  process.exit(1)
+}, limitMs)
 const app = await buildApp({
   env: { API_KEYS: key, RATE_LIMIT_MAX: '1000000', LOG_LEVEL: 'silent' },
   upstreams: { mcpServers: { one: { command: 'sh', args: [fixture] } } }
@@ -21,37 +37,69 @@ async function call (name: string): Promise<string> {
   return payload
 }
 
-function processes (): number {
-  return readdirSync('/proc').filter(name => /^\d+$/.test(name)).filter(name => {
-    try {
-      return readdirSync(`/proc/${name}/task`).length > 0 && readParent(name) === process.pid
-    } catch {
-      return false
-    }
-  }).length
+function children (): number {
+  return readdirSync('/proc').filter(name => /^\d+$/.test(name) && parentOf(name) === process.pid).length
 }
 
-function readParent (pid: string): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(/^PPid:\s+(\d+)/m.exec(status)?.[1])
-}
-
-function show (restarts: number): void {
-  globalThis.gc?.()
-  const listeners = process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0)
-  const { heapUsed } = process.memoryUsage()
-  process.stdout.write(`${restarts} restarts: ${processes()} children, ${readdirSync('/proc/self/fd').length} descriptors, ` +
-    `${listeners} listeners of the process, ${process.getActiveResourcesInfo().length} active resources, ` +
-    `${(heapUsed / 1e6).toFixed(1)} MB of heap\n`)
-}
-
-await call('pid')
-for (let n = 0; n <= times; n++) {
-  if (n % (times / 10) === 0) {
-    await call('pid')
-    await new Promise(resolve => setTimeout(resolve, 500))
-    show(n)
+function parentOf (pid: string): number | undefined {
+  try {
+    return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+  } catch {
+    return undefined
   }
-  await call('die')
 }
-await app.close()
+
+interface Counts {
+  readonly [what: string]: number
+}
+
+/** What is there while one process runs and nothing else. */
+async function counts (): Promise<Counts> {
+  await call('pid')
+  await sleep(500)
+  globalThis.gc?.()
+  return {
+    'child processes': children(),
+    descriptors: readdirSync('/proc/self/fd').length,
+    'listeners of the process': process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0),
+    'active resources': process.getActiveResourcesInfo().length,
+    // Collects garbage itself.
+    connections: queryObjects(Connection, { format: 'count' }),
+    clients: queryObjects(Client, { format: 'count' }),
+    transports: queryObjects(ProcessTransport, { format: 'count' }),
+    calls: queryObjects(UpstreamCall, { format: 'count' }),
+    'bytes of heap': process.memoryUsage().heapUsed
+  }
+}
+
+function show (restarts: number, { 'bytes of heap': bytes = 0, ...others }: Counts): void {
+  const texts = Object.entries(others).map(([what, count]) => `${count} ${what}`)
+  process.stdout.write(`${restarts} restarts: ${texts.join(', ')}, ${(bytes / 1e6).toFixed(2)} MB of heap\n`)
+}
+
+const warmUp = Math.ceil(times / 2)
+
+function grownSince (before: Counts, after: Counts): string[] {
+  return Object.keys(after).filter(what => {
+    const allowed = what === 'bytes of heap' ? (times - warmUp) * maxBytesPerRestart : 0
+    return (after[what] ?? 0) > (before[what] ?? 0) + allowed
+  })
+}
+
+try {
+  for (let n = 0; n < warmUp; n++) await call('die')
+  const before = await counts()
+  show(warmUp, before)
+  for (let n = warmUp; n < times; n++) await call('die')
+  let after = await counts()
+  // What was killed may take a moment to be gone.
+  for (let tries = 0; tries < 20 && grownSince(before, after).length > 0; tries++) after = await counts()
+  show(times, after)
+  const grown = grownSince(before, after)
+  for (const what of grown) process.stderr.write(`${what} grew from ${before[what]} to ${after[what]}\n`)
+  if (grown.length > 0) process.exitCode = 1
+  else process.stdout.write('Nothing is left of a restart.\n')
+} finally {
+  clearTimeout(limit)
+  await app.close()
+}
