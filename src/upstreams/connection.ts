@@ -2,13 +2,15 @@
 import {
   Client,
   SSEClientTransport,
+  SseError,
   StreamableHTTPClientTransport,
   type Transport
 } from '@modelcontextprotocol/client'
 import { sha256 } from '../lib/sha256.js'
 import { version } from '../version.js'
 import { boundedFetch } from './transport/bounded-fetch.js'
-import { callerMark, type Upstream } from './options.js'
+import { callerMark } from './interpolation.js'
+import type { Upstream } from './options.js'
 import { passedOn } from './transport/process-environment.js'
 import { ProcessTransport } from './transport/process-transport.js'
 import { Questions } from './questions.js'
@@ -16,7 +18,7 @@ import { Subscriptions } from './watching/subscriptions.js'
 
 /** Callbacks for the events of a connection. */
 export interface ConnectionEvents {
-  /** The process wrote a line to its standard error. At most 2,048 bytes. */
+  /** The process wrote a line to its standard error. At most 4,096 bytes. */
   readonly line: (line: string) => void
   /** The upstream sent an invalid message, such as the response to an unknown request. */
   readonly odd: (error: unknown) => void
@@ -38,6 +40,9 @@ export interface ConnectionPlace {
 
 /** Allowance for the JSON-RPC message around a result. */
 const envelopeBytes = 64 * 1024
+
+/** Time limit for the request that ends a session. */
+const farewellMs = 1000
 
 /** The upstream is unavailable. Callers are told to try again. */
 export class UpstreamAwayError extends Error {
@@ -61,7 +66,8 @@ export class Connection {
     this.#place = place
     this.#events = events
     this.#identity = identity
-    this.questions = new Questions(place.upstream.roots === 'caller')
+    const { roots, type } = place.upstream
+    this.questions = new Questions({ passesRoots: roots === 'caller', hasStreams: type === 'http' })
     this.#client = this.#newClient()
   }
 
@@ -77,8 +83,9 @@ export class Connection {
     try {
       await this.#connect(wasLegacy)
     } catch (error) {
-      // Some servers of the 2025 revisions exit at a request before `initialize`. A server may also have been
-      // updated.
+      // It may have been updated: the next start negotiates again.
+      this.#place.isLegacy = false
+      // Some servers of the 2025 revisions exit at a request before `initialize`.
       const mayBeOtherEra = wasLegacy || (error instanceof Error && /closed|ended/.test(error.message))
       if (upstream.type !== 'stdio' || this.#isClosing || !mayBeOtherEra) return await this.#fail(error)
       await this.#client.close().catch(() => {})
@@ -122,7 +129,16 @@ export class Connection {
     this.#subscriptions?.close()
     this.#isClosing = true
     this.#isOpen = false
+    await this.#endSession()
     await this.#client.close().catch(() => {})
+  }
+
+  /** An upstream over HTTP keeps a session until it is told, or forgets it (MCP 2025-11-25, Session Management). */
+  async #endSession (): Promise<void> {
+    const { transport } = this.#client
+    if (!(transport instanceof StreamableHTTPClientTransport) || transport.sessionId === undefined) return
+    const farewell = transport.terminateSession().catch(() => {})
+    await Promise.race([farewell, new Promise(resolve => { setTimeout(resolve, farewellMs).unref() })])
   }
 
   async #fail (error: unknown): Promise<never> {
@@ -181,7 +197,11 @@ export class Connection {
       this.#subscriptions?.close()
       if (wasOpen && !this.#isClosing) this.#events.lost(this.#faultOf?.() ?? 'the connection closed')
     }
-    client.onerror = error => { if (!this.#isClosing) this.#events.odd(error) }
+    client.onerror = error => {
+      if (!this.#isClosing) this.#events.odd(error)
+      // Its one stream ended, and its session with it. What the SDK opens next is a session without a handshake.
+      if (error instanceof SseError && this.#isOpen) client.close().catch(() => {})
+    }
     for (const list of ['tools', 'prompts', 'resources'] as const) {
       client.setNotificationHandler(`notifications/${list}/list_changed`, () => { this.#events.changed() })
     }

@@ -1,27 +1,14 @@
 /** Converts the items of an upstream into tools, resources and prompts of this endpoint. */
-import type { Client } from '@modelcontextprotocol/client'
 import { z } from '../lib/zod.js'
 import type { Prompt } from '../tools/prompt.js'
 import type { Completer, Resource } from '../tools/resource.js'
 import type { CallContext } from '../tools/call-context.js'
 import type { JsonSchema } from '../tools/content.js'
 import type { Tool } from '../tools/tool.js'
+import type { Lists } from './lists.js'
 import { type Upstream, UpstreamError } from './options.js'
 
 type Params = Record<string, unknown>
-type Listed<K extends 'listTools' | 'listResources' | 'listResourceTemplates' | 'listPrompts'> = Awaited<
-  ReturnType<Client[K]>
->
-
-/** The lists of an upstream, unchanged. */
-export interface Lists {
-  readonly tools: Listed<'listTools'>['tools']
-  readonly resources: Listed<'listResources'>['resources']
-  readonly templates: Listed<'listResourceTemplates'>['resourceTemplates']
-  readonly prompts: Listed<'listPrompts'>['prompts']
-  /** True if a list had more than `maxItems` items. */
-  readonly isCut: boolean
-}
 
 /** Calls the upstream for the caller of `context`. */
 export type Forward = (method: string, params: Params, context: CallContext) => Promise<Params>
@@ -30,35 +17,8 @@ export interface Definitions {
   readonly tools: ReadonlyMap<string, Tool>
   readonly resources: ReadonlyMap<string, Resource>
   readonly prompts: ReadonlyMap<string, Prompt>
-}
-
-/** Maximum number of items of one kind for each upstream. Longer lists would cost too much processor time. */
-export const maxItems = 1000
-
-/** Requests all lists of the upstream. `timeout`: milliseconds for each page. */
-export async function listsOf (client: Client, timeout: number): Promise<Lists> {
-  const { tools, resources, prompts } = client.getServerCapabilities() ?? {}
-  const fresh = { cacheMode: 'bypass', timeout } as const
-  const all = {
-    tools: tools === undefined ? [] : (await client.listTools(undefined, fresh)).tools,
-    resources: resources === undefined ? [] : (await client.listResources(undefined, fresh)).resources,
-    // Some servers with resources do not support `resources/templates/list`.
-    templates:
-      resources === undefined
-        ? []
-        : await client.listResourceTemplates(undefined, fresh).then(
-          ({ resourceTemplates }) => resourceTemplates,
-          () => []
-        ),
-    prompts: prompts === undefined ? [] : (await client.listPrompts(undefined, fresh)).prompts
-  }
-  return {
-    tools: all.tools.slice(0, maxItems),
-    resources: all.resources.slice(0, maxItems),
-    templates: all.templates.slice(0, maxItems),
-    prompts: all.prompts.slice(0, maxItems),
-    isCut: Object.values(all).some(list => list.length > maxItems)
-  }
+  /** Exposed names and URIs that the upstream offers more than once: the first is served. */
+  readonly repeated: readonly string[]
 }
 
 /**
@@ -77,21 +37,28 @@ interface Offer {
 
 /** Throws an `UpstreamError` if two upstreams offer a tool or prompt with the same name. */
 export function requireDistinct (offers: readonly Offer[]): void {
-  const owners = new Map<string, string>()
+  const owners = new Map<string, { readonly upstream: string, readonly name: string }>()
   for (const { upstream, lists } of offers) {
     for (const [kind, items] of [['tool', lists?.tools ?? []], ['prompt', lists?.prompts ?? []]] as const) {
       for (const { name } of items) {
         const exposed = exposedName(upstream, name)
         if (exposed === undefined) continue
         const key = `${kind} ${JSON.stringify(exposed)}`
-        const owner = owners.get(key) ?? upstream.name
-        if (owner !== upstream.name) {
+        const owner = owners.get(key)
+        owners.set(key, owner ?? { upstream: upstream.name, name })
+        if (owner === undefined) continue
+        const [first, second] = [JSON.stringify(owner.upstream), JSON.stringify(upstream.name)]
+        if (owner.upstream !== upstream.name) {
           throw new UpstreamError(
-            `Upstreams ${JSON.stringify(owner)} and ${JSON.stringify(upstream.name)} both offer the ` +
-              `${key}; give ${JSON.stringify(upstream.name)} another \`prefix\``
+            `Upstreams ${first} and ${second} both offer the ${key}; give ${second} another \`prefix\``
           )
         }
-        owners.set(key, upstream.name)
+        // A list may repeat a name: that is the upstream's fault, and the first is served.
+        if (owner.name === name) continue
+        throw new UpstreamError(
+          `Upstream ${first}: ${JSON.stringify(owner.name)} and ${JSON.stringify(name)} would both be the ${key}; ` +
+            'give one of them another name in `rename`'
+        )
       }
     }
   }
@@ -104,16 +71,25 @@ export function definitionsOf (
   maxResultBytes: number
 ): Definitions {
   const common = upstream.access === undefined ? {} : { access: upstream.access }
+  const repeated: string[] = []
+  const firsts = <T>(entries: ReadonlyArray<readonly [string, T]>): Map<string, T> => {
+    const found = new Map<string, T>()
+    for (const [key, item] of entries) {
+      if (found.has(key)) repeated.push(key)
+      else found.set(key, item)
+    }
+    return found
+  }
   const exposed = <T extends { name: string }>(items: readonly T[]): Array<readonly [string, T]> =>
     items.flatMap(item => {
       const name = exposedName(upstream, item.name)
       return name === undefined ? [] : [[name, item] as const]
     })
   return {
-    tools: new Map(
-      exposed(tools).map(([name, tool]) => [name, { ...toolOf(name, tool, forward), ...common, maxResultBytes }])
-    ),
-    resources: new Map([
+    tools: firsts(exposed(tools).map(([name, tool]): [string, Tool] => [
+      name, { ...toolOf(name, tool, forward), ...common, maxResultBytes }
+    ])),
+    resources: firsts([
       ...exposed(resources).map(([name, { uri, ...rest }]): [string, Resource] => [
         uri,
         { ...shown(name, rest), ...common, uri, name, read: readBy(forward) }
@@ -123,9 +99,10 @@ export function definitionsOf (
         { ...templateOf(name, template, forward), ...common }
       ])
     ]),
-    prompts: new Map(
-      exposed(prompts).map(([name, prompt]) => [name, { ...promptOf(name, prompt, forward), ...common }])
-    )
+    prompts: firsts(exposed(prompts).map(([name, prompt]): [string, Prompt] => [
+      name, { ...promptOf(name, prompt, forward), ...common }
+    ])),
+    repeated
   }
 }
 

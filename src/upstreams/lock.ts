@@ -5,10 +5,10 @@ import { canonicalJson } from '../lib/canonical-json.js'
 import { codeOf, isRecord } from '../lib/guards.js'
 import { unreadable } from '../lib/setting-file-error.js'
 import { sha256 } from '../lib/sha256.js'
-import type { Lists } from './definitions.js'
+import type { Lists } from './lists.js'
 import { UpstreamError } from './options.js'
 
-/** The file of approved definitions cannot be read. */
+/** The file of approved definitions cannot be read, used or written. */
 export class LockError extends UpstreamError {}
 
 /** The part of a definition that is approved: everything that models and clients rely on. */
@@ -57,11 +57,33 @@ export function readLock (path: string): Lock | undefined {
     if (codeOf(error) === 'ENOENT') return undefined
     throw new LockError(...unreadable(error))
   }
+  const lock = lockIn(text)
+  if (lock === undefined) throw new LockError('names a file that is damaged', restore)
+  requireDigests(lock)
+  return lock
+}
+
+const restore = 'restore it, or move it away and run "upstreams approve"'
+
+function lockIn (text: string): Lock | undefined {
   try {
     const value: unknown = JSON.parse(text)
-    if (isRecord(value) && value.version === 1 && isLock(value.upstreams)) return value.upstreams
-  } catch { /* Not JSON: reported below. */ }
-  throw new LockError('names a file that is damaged', 'restore it, or move it away and run "upstreams approve"')
+    return isRecord(value) && value.version === 1 && isLock(value.upstreams) ? value.upstreams : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Reviewers of the file read the definitions, and the digests count: one must not be changed without the other. */
+function requireDigests (lock: Lock): void {
+  for (const [upstream, tools] of Object.entries(lock)) {
+    for (const [tool, { digest, definition }] of Object.entries(tools)) {
+      if (digest === digestOf(definition) && definition.name === tool) continue
+      throw new LockError(
+        `names a file whose definition of ${JSON.stringify(`${upstream}: ${tool}`)} does not fit its digest`, restore
+      )
+    }
+  }
 }
 
 function isLock (value: unknown): value is Lock {
@@ -73,6 +95,15 @@ function isLock (value: unknown): value is Lock {
   )
 }
 
+/** Rejects with a `LockError` where the file cannot be written. */
 export async function writeLock (path: string, upstreams: Lock): Promise<void> {
-  await replaceFile(path, `${JSON.stringify({ version: 1, upstreams }, null, 2)}\n`)
+  try {
+    await replaceFile(path, `${JSON.stringify({ version: 1, upstreams }, null, 2)}\n`)
+  } catch (error) {
+    throw new LockError(
+      `names a file that cannot be written (${codeOf(error)})`,
+      'name a file in an existing directory that this user can write to',
+      { cause: error }
+    )
+  }
 }

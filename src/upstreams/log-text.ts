@@ -5,14 +5,30 @@ const mask = '[redacted]'
 const maxLength = 2048
 const minSecretLength = 6
 
-/** Returns a function that masks the values of `env` and `headers` of the upstream in a text. */
-export function redactorOf ({ env = {}, headers = {} }: Upstream): (text: string) => string {
-  const values = [...Object.values(env), ...Object.values(headers)]
-  const secrets = values
+/**
+ * Returns a function that masks the secrets of the upstream's options in a text: values of `env`, `headers` and the
+ * query of `url`, values from our environment, and arguments such as `--token=…`.
+ */
+export function redactorOf (
+  { env = {}, headers = {}, args = [], url, secrets: filledIn }: Upstream
+): (text: string) => string {
+  const query = url === undefined ? [] : [...new URL(url).searchParams.values()]
+  const secrets = [...Object.values(env), ...Object.values(headers), ...query, ...filledIn, ...secretArguments(args)]
     .flatMap(value => [value, ...value.split(/\s+/)])
     .filter(value => value.length >= minSecretLength)
     .sort((a, b) => b.length - a.length)
   return text => secrets.reduce((rest, secret) => rest.replaceAll(secret, mask), text).slice(0, maxLength)
+}
+
+const secretFlag = /^-[^=]*(?:token|key|secret|password|credential)[^=]*$/i
+
+/** The argument after a flag such as `--api-key`, and the value of `--token=…`. */
+function secretArguments (args: readonly string[]): string[] {
+  return args.flatMap((text, n) => {
+    const [flag = '', ...value] = text.split('=')
+    if (value.length > 0 && secretFlag.test(flag)) return [value.join('=')]
+    return secretFlag.test(args[n - 1] ?? '') ? [text] : []
+  })
 }
 
 /** Joins the messages of an error and its causes. */

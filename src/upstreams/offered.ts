@@ -1,6 +1,6 @@
 /** Reads the current tool definitions of all upstreams, for the lock file. */
 import { Connection } from './connection.js'
-import { listsOf } from './definitions.js'
+import { listsOf } from './lists.js'
 import { adviceFor, reasonOf, redactorOf } from './log-text.js'
 import { digestOf, type Lock, pinnedOf } from './lock.js'
 import { type Upstream, UpstreamError } from './options.js'
@@ -19,7 +19,9 @@ async function toolsOf (upstream: Upstream): Promise<Lock[string]> {
   const connection = new Connection({ upstream, maxResultBytes }, silent)
   try {
     await connection.open()
-    const { tools } = await connection.use(async client => await listsOf(client, upstream.startTimeoutMs))
+    const { tools } = await connection.use(async client =>
+      await listsOf(client, { timeoutMs: upstream.startTimeoutMs, maxBytes: maxResultBytes })
+    )
     return Object.fromEntries(tools.map(tool => {
       const definition = pinnedOf(tool)
       return [tool.name, { digest: digestOf(definition), definition }]

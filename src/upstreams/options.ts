@@ -3,6 +3,7 @@ import { z } from '../lib/zod.js'
 import { isRecord } from '../lib/guards.js'
 import { SettingFileError } from '../lib/setting-file-error.js'
 import type { AccessRule } from '../principal/access.js'
+import { callerMark, Interpolation, UnsetVariableError } from './interpolation.js'
 
 /** The configuration of the upstreams is not valid. The message names the upstream and the member. */
 export class UpstreamError extends SettingFileError {
@@ -43,7 +44,7 @@ export interface UpstreamOptions {
   readonly startTimeoutMs?: number | undefined
   /** Access rule for all items of the upstream. Default: none. */
   readonly access?: AccessRule | undefined
-  /** Start it with the server and keep it running. Default false. */
+  /** For `share: "all"`: start it with the server and keep it running. Default false. */
   readonly eager?: boolean | undefined
   /** While it is unavailable, `/ready` answers 503. Default false. */
   readonly required?: boolean | undefined
@@ -67,13 +68,6 @@ export interface UpstreamsOptions {
   readonly maxResultBytes?: number | undefined
 }
 
-/**
- * Placeholder in `args`, `env` and `cwd`, replaced by 32 hexadecimal digits that identify the caller of the
- * process. The process that only lists the tools gets `nobody`.
- */
-// eslint-disable-next-line no-template-curly-in-string
-export const callerMark = '${caller}'
-
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** An upstream with its defaults. */
@@ -90,6 +84,8 @@ export interface Upstream extends Omit<
   readonly startTimeoutMs: number
   readonly eager: boolean
   readonly required: boolean
+  /** Values of variables that were filled into its texts; none of them may be logged. */
+  readonly secrets: readonly string[]
 }
 
 const count = z.int().min(1)
@@ -131,7 +127,7 @@ const notIdentity: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Validates `mcpServers`. Replaces `${NAME}` in `env`, `headers`, `args`, `url` and `cwd` by the value in
+ * Validates `mcpServers`. Replaces `${NAME}` in `command`, `args`, `env`, `cwd`, `url` and `headers` by the value in
  * `environment`, if there is one. Throws an `UpstreamError` for an unknown member, an invalid value, or a
  * variable that is not set.
  */
@@ -142,7 +138,8 @@ export function readUpstreams (given: unknown, environment?: Environment): reado
       'The upstreams must be an object with `mcpServers`: { "mcpServers": { "files": { "command": "…" } } }'
     )
   }
-  const entries = Object.entries(servers.data.mcpServers)
+  // Not `servers.data`: zod drops the name `__proto__`.
+  const entries = Object.entries((given as { mcpServers: Record<string, unknown> }).mcpServers)
   return entries.map(([name, options]) => readUpstream(name, options, entries.length === 1, environment))
 }
 
@@ -154,15 +151,7 @@ function readUpstream (name: string, given: unknown, isAlone: boolean, environme
   const parsed = shape.safeParse(given)
   if (!parsed.success) throw new UpstreamError(`${owner}: ${problemOf(parsed.error, given)}`)
   const { type: givenType, ...options } = parsed.data
-  const fill = <T>(value: T): T => environment === undefined ? value : filled(value, environment, owner)
-  const filledIn = {
-    ...options,
-    ...(options.args === undefined ? {} : { args: fill(options.args) }),
-    ...(options.env === undefined ? {} : { env: fill(options.env) }),
-    ...(options.headers === undefined ? {} : { headers: fill(options.headers) }),
-    ...(options.url === undefined ? {} : { url: fill(options.url) }),
-    ...(options.cwd === undefined ? {} : { cwd: fill(options.cwd) })
-  }
+  const { texts: filledIn, secrets } = filled(owner, options, environment)
   const type = typeOf(owner, givenType, options)
   const share = options.share ?? (type === 'stdio' ? 'caller' : 'all')
   requireFitting(owner, type, share, filledIn)
@@ -176,7 +165,28 @@ function readUpstream (name: string, given: unknown, isAlone: boolean, environme
     idleMs: options.idleMs ?? 300_000,
     startTimeoutMs: options.startTimeoutMs ?? 30_000,
     eager: options.eager ?? false,
-    required: options.required ?? false
+    required: options.required ?? false,
+    secrets
+  }
+}
+
+const filledMembers = ['command', 'args', 'env', 'cwd', 'url', 'headers'] as const
+
+function filled (
+  owner: string,
+  options: UpstreamOptions,
+  environment: Environment | undefined
+): { readonly texts: UpstreamOptions, readonly secrets: readonly string[] } {
+  if (environment === undefined) return { texts: options, secrets: [] }
+  const interpolation = new Interpolation(environment)
+  try {
+    const entries = filledMembers.flatMap(member =>
+      options[member] === undefined ? [] : [[member, interpolation.fill(options[member])] as const]
+    )
+    return { texts: { ...options, ...Object.fromEntries(entries) }, secrets: interpolation.secrets }
+  } catch (error) {
+    if (error instanceof UnsetVariableError) throw new UpstreamError(`${owner}: ${error.message}`)
+    throw error
   }
 }
 
@@ -201,7 +211,7 @@ function requireFitting (
   owner: string,
   type: Upstream['type'],
   share: Upstream['share'],
-  { url, env, args, cwd, headers, identityHeader }: UpstreamOptions
+  { command, url, env, args, cwd, headers, eager, identityHeader }: UpstreamOptions
 ): void {
   const foreign = type === 'stdio' ? { headers, identityHeader } : { args, env, cwd }
   for (const [member, value] of Object.entries(foreign)) {
@@ -220,6 +230,10 @@ function requireFitting (
   if (share === 'all' && JSON.stringify({ args, env, cwd }).includes(callerMark)) {
     throw new UpstreamError(`${owner}: \`${callerMark}\` requires \`"share": "caller"\``)
   }
+  if (JSON.stringify({ command, url, headers }).includes(callerMark)) {
+    throw new UpstreamError(`${owner}: \`${callerMark}\` works in \`args\`, \`env\` and \`cwd\` only`)
+  }
+  if (eager === true && share === 'caller') throw new UpstreamError(`${owner}: \`eager\` needs \`"share": "all"\``)
   if (identityHeader === undefined) return
   if (notIdentity.has(identityHeader.toLowerCase())) {
     throw new UpstreamError(
@@ -237,24 +251,4 @@ function problemOf (error: z.ZodError, given: unknown): string {
     return `unknown member \`${issue.keys.join('`, `')}\`; the members are ${names}`
   }
   return `\`${issue.path.join('.')}\`: ${issue.message}`
-}
-
-function filled<T> (value: T, environment: Environment, owner: string): T {
-  if (Array.isArray(value)) return value.map(item => filled(item as unknown, environment, owner)) as T
-  if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(
-      Object.entries(value).map(([name, member]) => [name, filled(member as unknown, environment, owner)])
-    ) as T
-  }
-  if (typeof value !== 'string') return value
-  return value.replaceAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (mark, name: string) => {
-    if (mark === callerMark) return mark
-    const found = environment[name]
-    if (found === undefined || found === '') {
-      throw new UpstreamError(
-        `${owner}: the environment variable ${name} is not set; set it, or replace \${${name}} with the value`
-      )
-    }
-    return found
-  }) as T
 }

@@ -7,6 +7,8 @@ import type { Upstream } from './options.js'
 export const everybody = ''
 const firstBackoffMs = 250
 const longestBackoffMs = 30_000
+/** Principals whose pauses are remembered. */
+const maxFailures = 1000
 
 export interface PoolEvents extends Omit<ConnectionEvents, 'updated'> {
   /** A connection was opened. `key` is that of `keyOf`. */
@@ -24,8 +26,9 @@ export class Pool {
   readonly #connections = new Map<string, Promise<Connection>>()
   readonly #byPromise = new WeakMap<Promise<Connection>, Connection>()
   readonly #sweep: NodeJS.Timeout
-  #failures = 0
-  #retryAt = 0
+  /** By key: a start that fails for one principal, such as in a directory of its own, does not hold up others. */
+  readonly #failures = new Map<string, { readonly count: number, readonly retryAt: number }>()
+  #isAway = false
   #isClosed = false
 
   constructor (place: ConnectionPlace, events: PoolEvents) {
@@ -37,7 +40,7 @@ export class Pool {
   }
 
   /** True from a failed start until the next successful one. */
-  get isAway (): boolean { return this.#failures > 0 }
+  get isAway (): boolean { return this.#isAway }
 
   get size (): number { return this.#connections.size }
 
@@ -55,7 +58,7 @@ export class Pool {
     const key = this.keyOf(principalId)
     const known = this.#connections.get(key)
     if (known !== undefined) return await known
-    if (Date.now() < this.#retryAt) {
+    if (Date.now() < (this.#failures.get(key)?.retryAt ?? 0)) {
       throw new UpstreamAwayError(`Upstream ${this.#upstream.name} will be restarted later`)
     }
     // In a loop, because another call may use the room while an idle connection is being closed.
@@ -75,8 +78,8 @@ export class Pool {
 
   /** Resets the backoff after failures, because the upstream was reached in another way. */
   recover (): void {
-    this.#failures = 0
-    this.#retryAt = 0
+    this.#failures.clear()
+    this.#isAway = false
   }
 
   /** Closes a connection. The next call opens a new one. */
@@ -115,18 +118,28 @@ export class Pool {
     try {
       await connection.open()
     } catch (error) {
-      this.#failures += 1
-      this.#retryAt = Date.now() + Math.min(longestBackoffMs, firstBackoffMs * 2 ** (this.#failures - 1))
+      this.#failed(key)
       this.#events.failed(error)
       throw error
     }
-    this.recover()
+    this.#failures.delete(key)
+    this.#isAway = false
     if (!this.#isClosed) {
       this.#events.opened(connection, key)
       return connection
     }
     await connection.close()
     throw new UpstreamAwayError(`Upstream ${this.#upstream.name} is closed`)
+  }
+
+  #failed (key: string): void {
+    const count = (this.#failures.get(key)?.count ?? 0) + 1
+    if (this.#failures.size >= maxFailures) this.#failures.clear()
+    this.#failures.set(key, {
+      count,
+      retryAt: Date.now() + Math.min(longestBackoffMs, firstBackoffMs * 2 ** (count - 1))
+    })
+    this.#isAway = true
   }
 
   #forget (key: string, opened: Promise<Connection>): void {

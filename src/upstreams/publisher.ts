@@ -1,13 +1,18 @@
 /** Adds the items of an upstream to the endpoint, and removes those that it no longer offers. */
 import type { FastifyBaseLogger } from 'fastify'
 import type { Endpoint } from '../mcp/endpoint.js'
-import { type Definitions, definitionsOf, exposedName, type Forward, type Lists, maxItems } from './definitions.js'
+import { type Definitions, definitionsOf, exposedName, type Forward } from './definitions.js'
+import { type Lists, maxItems } from './lists.js'
 import { isApproved, type Lock } from './lock.js'
 import { reasonOf } from './log-text.js'
 import type { Upstream } from './options.js'
 
 const kinds = ['tools', 'resources', 'prompts'] as const
 type Kind = typeof kinds[number]
+
+/** Warnings about one state of the lists. An upstream names its items as it likes. */
+const maxWarnings = 100
+const maxNameLength = 200
 
 export interface PublisherOptions {
   readonly upstream: Upstream
@@ -31,6 +36,7 @@ export class Publisher {
   /** Warnings that were already logged. The lists are read often, so each warning is logged once. */
   #told: ReadonlySet<string> = new Set()
   #telling = new Set<string>()
+  #warnings = 0
 
   constructor (options: PublisherOptions) {
     this.#options = options
@@ -45,15 +51,19 @@ export class Publisher {
   }
 
   publish (endpoint: Endpoint, lists: Lists, forward: Forward): void {
-    const { upstream, lock, log, maxResultBytes } = this.#options
+    const { upstream, lock, maxResultBytes } = this.#options
     this.#telling = new Set()
+    this.#warnings = 0
     if (lists.isCut) {
       this.#warnOnce(
-        { upstream: upstream.name, advice: 'Let that server list fewer items, if it can filter.' },
-        `a list of an upstream has more than ${maxItems} items; the rest is ignored`
+        { advice: 'Let that server list fewer items, if it can filter.' },
+        `a list of an upstream has more than ${maxItems} items, or too many bytes; the rest is ignored`
       )
     }
+    this.#warnOfNames(lists)
     const definitions = definitionsOf(upstream, this.#approved(lists), forward, maxResultBytes)
+    for (const { name, reason } of lists.malformed) this.#warnOfItem(name, reason)
+    for (const name of definitions.repeated) this.#warnOfItem(name, 'it is listed more than once; the first is served')
     const wanted = new Map<string, Wanted>(kinds.flatMap(kind =>
       [...definitions[kind]].map(([key, item]) => [`${kind} ${key}`, { kind, key, text: JSON.stringify(item) }] as const)
     ))
@@ -61,8 +71,8 @@ export class Publisher {
       const now = wanted.get(id)
       if (now?.text === text) continue
       if (now !== undefined && kind === 'tools' && lock === undefined) {
-        log.warn(
-          { upstream: upstream.name, item: key, advice: 'Set UPSTREAMS_LOCK to serve only approved definitions.' },
+        this.#warn(
+          { item: named(key), advice: 'Set UPSTREAMS_LOCK to serve only approved definitions.' },
           'an upstream changed the definition of a tool'
         )
       }
@@ -78,25 +88,49 @@ export class Publisher {
   /** Repeats a warning only if the problem was gone in between. */
   #warnOnce (fields: Record<string, unknown>, message: string): void {
     const key = `${message} ${JSON.stringify(fields)}`
-    if (!this.#told.has(key) && !this.#telling.has(key)) this.#options.log.warn(fields, message)
+    if (!this.#told.has(key) && !this.#telling.has(key)) this.#warn(fields, message)
     this.#telling.add(key)
   }
 
+  #warn (fields: Record<string, unknown>, message: string): void {
+    const { upstream: { name: upstream }, log } = this.#options
+    this.#warnings += 1
+    if (this.#warnings <= maxWarnings) log.warn({ upstream, ...fields }, message)
+    else if (this.#warnings === maxWarnings + 1) log.warn({ upstream }, 'an upstream has more faults than are logged')
+  }
+
+  #warnOfItem (name: string, reason: string): void {
+    this.#warnOnce(
+      {
+        item: named(name),
+        reason: reason.slice(0, 500),
+        advice: 'Correct it on the upstream, rename it with `rename`, or leave it out with `exclude`.'
+      },
+      'an item of an upstream is not served'
+    )
+  }
+
+  /** A name with a typing error in `exclude` would leave its item open. */
+  #warnOfNames ({ tools, resources, templates, prompts, malformed }: Lists): void {
+    const { include = [], exclude = [], rename = {} } = this.#options.upstream
+    const offered = new Set([tools, resources, templates, prompts, malformed].flat().map(({ name }) => name))
+    for (const [member, names] of Object.entries({ include, exclude, rename: Object.keys(rename) })) {
+      for (const item of names) {
+        if (offered.has(item)) continue
+        this.#warnOnce(
+          { item, advice: `Correct it in \`${member}\`, which uses the upstream's own names.` },
+          'an upstream does not offer an item that its options name'
+        )
+      }
+    }
+  }
+
   #add (endpoint: Endpoint, definitions: Definitions, id: string, item: Wanted): void {
-    const { upstream } = this.#options
     try {
       add(endpoint, definitions, item)
       this.#items.set(id, item)
     } catch (error) {
-      this.#warnOnce(
-        {
-          upstream: upstream.name,
-          item: item.key,
-          reason: reasonOf(error).slice(0, 500),
-          advice: 'Correct it on the upstream, rename it with `rename`, or leave it out with `exclude`.'
-        },
-        'an item of an upstream is not served'
-      )
+      this.#warnOfItem(item.key, reasonOf(error))
     }
   }
 
@@ -111,8 +145,7 @@ export class Publisher {
     for (const item of this.#withheld) {
       this.#warnOnce(
         {
-          upstream: upstream.name,
-          item,
+          item: named(item),
           advice: 'Show the change with "upstreams check", approve it with "upstreams approve".'
         },
         'a tool is withheld: it differs from the approved definition'
@@ -120,6 +153,10 @@ export class Publisher {
     }
     return { ...lists, tools }
   }
+}
+
+function named (item: string): string {
+  return item.slice(0, maxNameLength)
 }
 
 function add (endpoint: Endpoint, definitions: Definitions, { kind, key }: Wanted): void {

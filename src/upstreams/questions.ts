@@ -1,4 +1,5 @@
 /** Routes questions of an upstream to the caller that they are for. */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Client } from '@modelcontextprotocol/client'
 import { PublicToolError } from '../errors.js'
 import { isRecord } from '../lib/guards.js'
@@ -21,17 +22,26 @@ export class CallOverError extends Error {
   override readonly name = 'CallOverError'
 }
 
+export interface QuestionsOptions {
+  /** Whether the upstream may ask for the caller's roots. */
+  readonly passesRoots: boolean
+  /** Whether each call has a stream of its own, as over HTTP. */
+  readonly hasStreams: boolean
+}
+
 /**
- * In the 2025 revisions a question does not name its call. If all running calls belong to one caller, the
- * question goes to that caller. Otherwise it is refused, because a question and its answer must not reach
- * another caller.
+ * In the 2025 revisions a question does not name its call. Over HTTP it arrives on the stream of its call. Any other
+ * question goes to the caller of the running calls, if they belong to one caller alone. Otherwise it is refused,
+ * because a question and its answer must not reach another caller.
  */
 export class Questions {
   readonly #speakers = new Set<Speaker>()
-  readonly #passesRoots: boolean
+  /** What is read from a stream runs in the context of the call that opened it. */
+  readonly #owner = new AsyncLocalStorage<Speaker>()
+  readonly #options: QuestionsOptions
 
-  constructor (passesRoots: boolean) {
-    this.#passesRoots = passesRoots
+  constructor (options: QuestionsOptions) {
+    this.#options = options
   }
 
   /** Handles the questions that the upstream sends to `client`. */
@@ -40,16 +50,24 @@ export class Questions {
       (await this.ask(method, isRecord(params) ? params : {})) as never
     client.setRequestHandler('elicitation/create', by('elicitation/create'))
     client.setRequestHandler('sampling/createMessage', by('sampling/createMessage'))
-    if (this.#passesRoots) client.setRequestHandler('roots/list', by('roots/list'))
+    if (this.#options.passesRoots) client.setRequestHandler('roots/list', by('roots/list'))
   }
 
-  /** Registers a running call. The returned function removes it. */
-  open (speaker: Speaker): () => void {
+  /** Registers a running call while `work` runs. */
+  async during<T> (speaker: Speaker, work: () => Promise<T>): Promise<T> {
     this.#speakers.add(speaker)
-    return () => { this.#speakers.delete(speaker) }
+    try {
+      return await (this.#options.hasStreams ? this.#owner.run(speaker, work) : work())
+    } finally {
+      this.#speakers.delete(speaker)
+    }
   }
 
   async ask (method: string, params: Params): Promise<Params> {
+    const owner = this.#owner.getStore()
+    if (owner !== undefined) return await owner.ask(method, params)
+    // An answer that arrived before the question ends its call first.
+    await new Promise(resolve => setImmediate(resolve))
     for (;;) {
       const speaker = this.#only()
       try {
@@ -62,10 +80,11 @@ export class Questions {
     }
   }
 
-  /** Forwards a log message if all running calls belong to one caller. Otherwise drops it. */
+  /** Forwards a log message to the caller of its call, found as for a question. Otherwise drops it. */
   log ({ level, data, logger }: Params): void {
-    const [speaker] = this.#speakers
-    if (speaker === undefined || !this.#isOne(speaker)) return
+    const owner = this.#owner.getStore()
+    const [speaker] = owner === undefined ? this.#speakers : [owner]
+    if (speaker === undefined || (owner === undefined && !this.#isOne(speaker))) return
     speaker.log(level as LogLevel, data, typeof logger === 'string' ? logger : undefined).catch(() => {})
   }
 

@@ -3,8 +3,9 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Endpoint } from '../mcp/endpoint.js'
 import { Parking } from './call.js'
 import { Connection, type ConnectionPlace, UpstreamAwayError } from './connection.js'
-import { exposedName, type Forward, type Lists, listsOf, requireDistinct } from './definitions.js'
+import { exposedName, type Forward, requireDistinct } from './definitions.js'
 import { forwardBy } from './forward.js'
+import { type Lists, listsOf } from './lists.js'
 import type { Lock } from './lock.js'
 import { adviceFor, boundedLines, reasonOf, redactorOf } from './log-text.js'
 import type { Upstream } from './options.js'
@@ -158,7 +159,9 @@ export class Upstreams {
         await served.scout.open()
       }
       const connection = served.scout ?? await pool.of('')
-      served.lists = await connection.use(async client => await listsOf(client, upstream.startTimeoutMs))
+      served.lists = await connection.use(async client =>
+        await listsOf(client, { timeoutMs: upstream.startTimeoutMs, maxBytes: place.maxResultBytes })
+      )
       pool.recover()
     } catch (error) {
       // The pool has already logged a failed start.

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import type { UpstreamOptions } from '../../src/upstreams/options.js'
 import { logSink } from '../support/log-sink.js'
 import { adaKey, bobKey, listening } from '../support/service.js'
+import { until } from '../support/until.js'
 import { secretOfTests } from '../support/witness.js'
 import { client, serving, textOf } from '../support/upstreams.js'
 
@@ -186,6 +187,34 @@ t.test('an expired upstream session is reopened once', async t => {
   behind.sessions.clear()
   t.equal(textOf(await ada.callTool({ name: 'call' })), 'done')
   t.equal(calls, 2)
+})
+
+t.test('a session that the upstream answers with 400 is opened anew, another 400 is not', async t => {
+  let calls = 0
+  const behind = await far(t, ask((response, message) => {
+    calls += 1
+    if (message.params?.name === 'who') response.writeHead(400).end('Bad Request: wrong arguments')
+    else answer(response, message, text('done'))
+  }), (request, response, message) => {
+    if (message.method !== 'tools/call' || behind.sessions.has(String(request.headers['mcp-session-id']))) return
+    response.writeHead(400).end('{"error":{"message":"Bad Request: No valid session ID provided"}}')
+  })
+  const ada = await client(t, await listening(await serving(t, { far: { url: behind.url } })), adaKey)
+  behind.sessions.clear()
+  t.equal(textOf(await ada.callTool({ name: 'call' })), 'done')
+  t.match(await ada.callTool({ name: 'who' }), { isError: true })
+  t.equal(calls, 2)
+})
+
+t.test('the session of a caller is ended at the upstream when it is idle', async t => {
+  const behind = await far(t, ask((response, message) => { answer(response, message, text('done')) }))
+  const app = await serving(t, { far: { url: behind.url, share: 'caller', idleMs: 100 } })
+  const ada = await client(t, await listening(app), adaKey)
+  await ada.callTool({ name: 'call' })
+  const ended = (): unknown[] =>
+    behind.seen.filter(({ method }) => method === 'DELETE').map(({ headers }) => headers['mcp-session-id'])
+  await until(() => ended().length === behind.sessions.size)
+  t.same(new Set(ended()), behind.sessions)
 })
 
 t.test('an upstream that always loses its session gets at most two requests', async t => {

@@ -10,6 +10,11 @@ import { say } from '../support/terminal.js'
 import { until } from '../support/until.js'
 import { client, hostile, serving, textOf } from '../support/upstreams.js'
 
+interface Entry {
+  digest: string
+  definition: { name: string, description: string }
+}
+
 const files = { UPSTREAMS_FILE: 'mcp.json', UPSTREAMS_LOCK: 'upstreams.lock.json' }
 
 /** A directory with a file of upstreams, whose tools are approved. */
@@ -84,8 +89,8 @@ for (const member of ['description', 'inputSchema', 'annotations', 'title', 'out
     const path = join(directory, files.UPSTREAMS_LOCK)
     const { digestOf } = await import('../../src/upstreams/lock.js')
     const lock = JSON.parse(readFileSync(path, 'utf8'))
-    const { definition } = lock.upstreams.one.echo
-    lock.upstreams.one.echo.digest = digestOf({ ...definition, [member]: { type: 'object', other: true } })
+    const definition = { ...lock.upstreams.one.echo.definition, [member]: { type: 'object', other: true } }
+    lock.upstreams.one.echo = { digest: digestOf(definition), definition }
     writeFileSync(path, JSON.stringify(lock))
     const { log } = await locked(t, directory, hostile())
     t.same(withheld(log), ['echo'])
@@ -132,6 +137,37 @@ t.test('upstreams approve keeps the old lock if an upstream is unavailable', asy
   t.equal(readFileSync(join(directory, files.UPSTREAMS_LOCK), 'utf8'), before)
 })
 
+for (const [what, edit] of [
+  ['a digest', (entry: Entry) => { entry.digest = '0'.repeat(64) }],
+  ['a definition', (entry: Entry) => { entry.definition.description = 'Looks harmless.' }],
+  ['the name of a definition', (entry: Entry) => { entry.definition.name = 'count' }]
+] as Array<[string, (entry: Entry) => void]>) {
+  t.test(`a lock in which only ${what} was edited stops the start and the commands, and names the tool`, async t => {
+    const directory = await approved(t, hostile())
+    const path = join(directory, files.UPSTREAMS_LOCK)
+    const lock = JSON.parse(readFileSync(path, 'utf8'))
+    edit(lock.upstreams.one.echo)
+    writeFileSync(path, JSON.stringify(lock))
+    await t.rejects(locked(t, directory, hostile()), { message: /"one: echo" does not fit its digest/ })
+    for (const name of ['check', 'approve']) {
+      t.match(await say(['upstreams', name], directory, files), { code: 1, stderr: /UPSTREAMS_LOCK.*"one: echo"/ })
+    }
+  })
+}
+
+for (const [what, path] of [
+  ['in a directory that is not there', 'no/such/upstreams.lock.json'],
+  ['that is a directory', 'folder']
+] as Array<[string, string]>) {
+  t.test(`upstreams approve says why it cannot write a lock ${what}`, async t => {
+    const directory = t.testdir({ folder: {} })
+    write(directory, hostile())
+    const { code, stderr } = await say(['upstreams', 'approve'], directory, { ...files, UPSTREAMS_LOCK: path })
+    t.equal(code, 1)
+    t.match(stderr, /^UPSTREAMS_LOCK names a (directory|file that cannot be written \(ENOENT\)); name a file/)
+  })
+}
+
 for (const [what, env, says] of [
   ['without UPSTREAMS_FILE', { UPSTREAMS_LOCK: 'upstreams.lock.json' }, /UPSTREAMS_FILE/],
   ['without UPSTREAMS_LOCK', { UPSTREAMS_FILE: 'mcp.json' }, /UPSTREAMS_LOCK/],
@@ -140,10 +176,14 @@ for (const [what, env, says] of [
     'with a missing file',
     { UPSTREAMS_FILE: 'none.json', UPSTREAMS_LOCK: 'upstreams.lock.json' },
     /^UPSTREAMS_FILE names a file that does not exist; name an existing file, or remove the setting$/
-  ]
+  ],
+  ['with a file that is not JSON', { ...files, UPSTREAMS_FILE: 'broken.json' }, /^UPSTREAMS_FILE names a file that is not JSON/],
+  ['with a faulty upstream', { ...files, UPSTREAMS_FILE: 'faulty.json' }, /^UPSTREAMS_FILE .*Upstream "a": /]
 ] as Array<[string, Record<string, string>, RegExp]>) {
   t.test(`upstreams check ${what} says what to do`, async t => {
-    const directory = t.testdir({ 'broken.json': '{"version":1,"upstreams":[' })
+    const directory = t.testdir({
+      'broken.json': '{"version":1,"upstreams":[', 'faulty.json': '{"mcpServers":{"a":{}}}'
+    })
     write(directory, hostile())
     const { code, stderr } = await say(['upstreams', 'check'], directory, env)
     t.equal(code, 1)

@@ -59,17 +59,42 @@ for (const args of [[], ['--'], ['--', ''], ['--share', 'all'], ['-y', '--', 'np
   })
 }
 
-t.test('proxy applies UPSTREAM_MAX_RESULT and a relative UPSTREAMS_LOCK', async t => {
-  const cwd = t.testdir({ 'mcp.json': JSON.stringify({ mcpServers: { node: hostile() } }) })
-  const env = { UPSTREAMS_FILE: 'mcp.json', UPSTREAMS_LOCK: 'own.lock.json' }
-  t.match(await say(['upstreams', 'approve'], cwd, env), { code: 0 })
-  const running = start(t, process.execPath, [...proxied, 'changed'], {
-    cwd, env: { ...sound, UPSTREAMS_LOCK: 'own.lock.json', UPSTREAM_MAX_RESULT: '1kb' }
+for (const [where, env, dotenv] of [
+  ['in the environment', { UPSTREAMS_FILE: 'mcp.json' }, ''],
+  ['in .env', {}, 'UPSTREAMS_FILE=mcp.json\n']
+] as Array<[string, Record<string, string>, string]>) {
+  t.test(`proxy refuses to run beside UPSTREAMS_FILE ${where}, and says what to do`, async t => {
+    const directory = t.testdir({ '.env': `API_KEYS=${key}\n${dotenv}`, 'mcp.json': '{"mcpServers":{}}' })
+    const { code, stderr } = await say(['proxy', '--', 'node', 'server.js'], directory, env)
+    t.equal(code, 1)
+    t.match(stderr, /UPSTREAMS_FILE is set, but "proxy -- …" is for one program alone\. Add the program to that file/)
+  })
+}
+
+t.test('proxy serves a program as upstreams approve -- approved it', async t => {
+  const cwd = t.testdir({})
+  const env = { UPSTREAMS_LOCK: 'own.lock.json' }
+  const program = ['--', process.execPath, fixture]
+  t.match(await say(['upstreams', 'check', ...program], cwd, env), { code: 1, stdout: /\+ node: echo/ })
+  t.match(await say(['upstreams', 'approve', ...program], cwd, env), { code: 0 })
+  t.match(await say(['upstreams', 'check', ...program], cwd, env), { code: 0, stdout: 'Nothing changed.' })
+  t.match(await say(['upstreams', 'check', ...program, 'changed'], cwd, env), { code: 1, stdout: /~ node: echo/ })
+  t.match(await say(['upstreams', 'check', ...program], cwd, { ...env, UPSTREAMS_FILE: 'mcp.json' }), {
+    code: 1, stderr: /UPSTREAMS_FILE is set, but "upstreams check -- …"/
+  })
+  const running = start(t, process.execPath, [...viaTsx, 'proxy', ...program, 'changed'], {
+    cwd, env: { ...sound, ...env }
   })
   const url = await running.url
-  t.match(await call(url, key, 'count', { filler: 'x' }), '"text":"1"')
+  t.match(await call(url, key, 'count'), '"text":"1"')
   t.match(await call(url, key, 'echo'), /-32602|unknown/i, 'changed since its approval')
-  t.match(await call(url, key, 'slow', { filler: 'x'.repeat(2000) }), /larger than 1024 bytes/)
+})
+
+t.test('proxy obeys UPSTREAM_MAX_RESULT', async t => {
+  const running = start(t, process.execPath, proxied, {
+    cwd: t.testdir({}), env: { ...sound, UPSTREAM_MAX_RESULT: '1kb' }
+  })
+  t.match(await call(await running.url, key, 'slow', { filler: 'x'.repeat(2000) }), /larger than 1024 bytes/)
 })
 
 t.test('access applies to all items of an upstream and hides them', async t => {

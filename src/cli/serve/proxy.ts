@@ -1,10 +1,11 @@
 /** `proxy`: serves a stdio MCP server with keys, limits and rights. */
 import { existsSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { Command } from 'commander'
-import { OperatorError } from '../../lib/operator-error.js'
+import { readSettings } from '../../config/load.js'
 import { stayOwnerOf } from '../../lib/path-owner.js'
 import { init } from './init.js'
+import { programOf } from './program.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
@@ -13,9 +14,6 @@ the environment has no credential, writes .env first and shows the new key. For 
 server over HTTP, set UPSTREAMS_FILE and use "start".
 
   $ fastify-mcp-auth proxy -- npx -y @modelcontextprotocol/server-filesystem ./data`
-
-const usage = `The program to run is missing. Write it after "--":
-  fastify-mcp-auth proxy -- npx -y @modelcontextprotocol/server-filesystem ./data`
 
 export function proxyCommand (terminal: Terminal): Command {
   return new Command('proxy')
@@ -26,9 +24,10 @@ export function proxyCommand (terminal: Terminal): Command {
     // An option before "--" is most likely meant for the program: show the usage instead of "unknown option".
     .allowUnknownOption()
     .action(async (command: string | undefined, args: string[]) => {
-      if (command === undefined || command === '' || command.startsWith('-')) throw new OperatorError(usage)
-      const { startServer } = await import('../../server/start.js')
       const { env, directory, complain } = terminal
+      const { config } = readSettings({ env, dotenv: join(directory, '.env') })
+      const upstreams = programOf('proxy', command, args, config.UPSTREAMS_FILE)
+      const { startServer } = await import('../../server/start.js')
       if (isFirstRun(terminal)) init(terminal)
       // Root privileges are dropped for the whole life of the server.
       stayOwnerOf(join(directory, '.env'))
@@ -37,7 +36,7 @@ export function proxyCommand (terminal: Terminal): Command {
         dotenv: join(directory, '.env'),
         announce: complain,
         onFailure: 'throw',
-        upstreams: { mcpServers: { [nameOf(command)]: { command, args } } }
+        upstreams
       })
     })
 }
@@ -45,9 +44,4 @@ export function proxyCommand (terminal: Terminal): Command {
 function isFirstRun ({ env, directory }: Terminal): boolean {
   const credentials = ['API_KEYS', 'API_KEYS_FILE', 'API_KEYS_IN', 'JWT_SECRET', 'JWT_ISSUER', 'JWT_ISSUERS_FILE']
   return !existsSync(join(directory, '.env')) && credentials.every(name => (env[name] ?? '') === '')
-}
-
-function nameOf (command: string): string {
-  const name = basename(command).replaceAll(/[^A-Za-z0-9_.-]/g, '').slice(0, 64)
-  return name === '' ? 'upstream' : name
 }

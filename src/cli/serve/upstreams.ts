@@ -8,50 +8,79 @@ import { difference } from '../../upstreams/difference.js'
 import { type Lock, readLock, writeLock } from '../../upstreams/lock.js'
 import { readUpstreams as checked } from '../../upstreams/options.js'
 import type { Terminal } from '../terminal/terminal.js'
+import { programOf } from './program.js'
 
 const help = `
 "check" compares what the servers in UPSTREAMS_FILE offer with UPSTREAMS_LOCK, and exits with 1 if
 anything changed. "approve" writes the current definitions to UPSTREAMS_LOCK. A tool whose definition
-differs from the approved one is not served.`
+differs from the approved one is not served. For a program that "proxy" serves, write it after "--":
+
+  $ UPSTREAMS_LOCK=upstreams.lock.json fastify-mcp-auth upstreams approve -- node server.js`
 
 export function upstreamsCommand (terminal: Terminal, fail: () => void): Command {
   const command = new Command('upstreams')
     .description('check and approve the tools of upstream servers')
     .addHelpText('after', help)
-  command.command('check').description('show what changed since the last approval').action(async () => {
-    const { approved, offered } = await both(terminal)
+  const subcommand = (name: string, description: string, run: (found: Found) => void | Promise<void>): void => {
+    command
+      .command(name)
+      .description(description)
+      .argument('[command]', 'the program that "proxy" serves, in place of UPSTREAMS_FILE')
+      .argument('[args...]', 'its arguments')
+      .action(async (program: string | undefined, args: string[]) => {
+        await run(await both(terminal, name, program, args))
+      })
+  }
+  subcommand('check', 'show what changed since the last approval', ({ approved, offered }) => {
     const lines = difference(approved, offered)
     terminal.print(lines.length === 0 ? 'Nothing changed.' : lines.join('\n'))
     if (lines.length > 0) fail()
   })
-  command.command('approve').description('approve the current definitions').action(async () => {
-    const { path, approved, offered } = await both(terminal)
+  subcommand('approve', 'approve the current definitions', async ({ path, approved, offered }) => {
     const lines = difference(approved, offered)
-    await writeLock(path, offered)
+    await asSetting(async () => { await writeLock(path, offered) })
     terminal.print([...lines, `Approved in ${path}; a running server needs a restart.`].join('\n'))
   })
   return command
 }
 
-async function both ({ env, directory }: Terminal): Promise<{ path: string, approved: Lock, offered: Lock }> {
+interface Found {
+  readonly path: string
+  readonly approved: Lock
+  readonly offered: Lock
+}
+
+async function both (
+  { env, directory }: Terminal,
+  name: string,
+  program: string | undefined,
+  args: readonly string[]
+): Promise<Found> {
   const { config } = readSettings({ env, dotenv: join(directory, '.env') })
-  const { UPSTREAMS_LOCK: lock } = config
-  const file = asSetting(() => readUpstreams(config, env, directory))
-  if (file === undefined) {
-    throw new OperatorError('UPSTREAMS_FILE is not set: set it to the file with `mcpServers`.')
+  const { UPSTREAMS_FILE, UPSTREAMS_LOCK: lock } = config
+  if (program === undefined && UPSTREAMS_FILE === undefined) {
+    throw new OperatorError(
+      'UPSTREAMS_FILE is not set: set it to the file with `mcpServers`, or write a program after "--".'
+    )
   }
   if (lock === undefined) {
     throw new OperatorError('UPSTREAMS_LOCK is not set: set it to the file for the approved definitions.')
   }
   const path = resolve(directory, lock)
+  const { upstreams, approved } = await asSetting(() => ({
+    upstreams: program === undefined
+      ? checked(readUpstreams(config, env, directory), env)
+      : checked(programOf(`upstreams ${name}`, program, args, UPSTREAMS_FILE)),
+    approved: readLock(path) ?? {}
+  }))
   const { offeredBy } = await import('../../upstreams/offered.js')
-  return { path, approved: asSetting(() => readLock(path)) ?? {}, offered: await offeredBy(checked(file, env)) }
+  return { path, approved, offered: await offeredBy(upstreams) }
 }
 
 /** Reports an invalid file as a problem of its setting. */
-function asSetting<T> (read: () => T): T {
+async function asSetting<T> (work: () => T | Promise<T>): Promise<T> {
   try {
-    return read()
+    return await work()
   } catch (error) {
     const problem = settingProblemOf(error)
     throw problem === undefined ? error : new ConfigError([problem])

@@ -47,9 +47,10 @@ export class LineReader {
   }
 }
 
-const maxLineLength = 2048
+/** More than the log shows: a secret at the end of what is shown must be whole to be redacted. */
+const maxLineLength = 4096
 
-/** Calls `tell` for each line that is not empty, with at most its first 2,048 bytes. */
+/** Calls `tell` for each line that is not empty, with at most its first 4,096 bytes. */
 export function readLines (stream: Readable, tell: (line: string) => void): void {
   let rest = Buffer.alloc(0)
   let isSkipping = false

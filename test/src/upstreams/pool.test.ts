@@ -40,3 +40,19 @@ t.test('each failed start doubles the pause from 250 ms to 30 s until a recovery
   t.equal(await startsAfter(0), 11)
   t.equal(await startsAfter(250), 12, 'the pause is short again')
 })
+
+t.test('a start that fails for one principal does not hold up another', async t => {
+  const [upstream] = readUpstreams({ mcpServers: { one: { url: 'http://127.0.0.1:1/mcp', share: 'caller' } } })
+  if (upstream === undefined) throw new Error('no upstream')
+  let starts = 0
+  const nothing = (): void => {}
+  const events = { line: nothing, odd: nothing, changed: nothing, updated: nothing, lost: nothing, opened: nothing }
+  const pool = new Pool({ upstream, maxResultBytes: 1000 }, { ...events, failed: () => { starts += 1 } })
+  t.teardown(async () => { await pool.close() })
+  const { now } = Date
+  const time = now()
+  Date.now = () => time
+  t.teardown(() => { Date.now = now })
+  for (const name of ['mallory', 'mallory', 'mallory', 'ada']) await t.rejects(pool.of(name), UpstreamAwayError)
+  t.equal(starts, 2, 'one of each')
+})
