@@ -9,7 +9,7 @@ import {
 import { sha256 } from '../lib/sha256.js'
 import { version } from '../version.js'
 import { boundedFetch } from './transport/bounded-fetch.js'
-import { callerMark } from './interpolation.js'
+import { callerMark } from './transport/interpolation.js'
 import type { Upstream } from './options.js'
 import { passedOn } from './transport/process-environment.js'
 import { ProcessTransport } from './transport/process-transport.js'

@@ -3,7 +3,7 @@ import { z } from '../lib/zod.js'
 import { isRecord } from '../lib/guards.js'
 import { SettingFileError } from '../lib/setting-file-error.js'
 import type { AccessRule } from '../principal/access.js'
-import { callerMark, Interpolation, UnsetVariableError } from './interpolation.js'
+import { callerMark, Interpolation, UnsetVariableError } from './transport/interpolation.js'
 
 /** The configuration of the upstreams is not valid. The message names the upstream and the member. */
 export class UpstreamError extends SettingFileError {

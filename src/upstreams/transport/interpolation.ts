@@ -1,5 +1,5 @@
 /** `${NAME}` in the texts of an upstream's options. */
-import { passedNames } from './transport/process-environment.js'
+import { passedNames } from './process-environment.js'
 
 /**
  * Stands in `args`, `env` and `cwd` for the caller whose process it is: 32 hexadecimal digits, the same for the same
