@@ -7,8 +7,14 @@ import t from 'tap'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const pages = [
   ...['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md'],
-  ...readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)
+  ...pagesIn('docs'),
+  ...pagesIn('docs/decisions')
 ]
+
+function pagesIn (folder: string): string[] {
+  return readdirSync(join(root, folder)).filter(name => name.endsWith('.md')).map(name => `${folder}/${name}`)
+}
+
 const textOf = (page: string): string => readFileSync(join(root, page), 'utf8')
 
 /** The anchors of a page, as GitHub makes them of its headings. */
@@ -40,3 +46,27 @@ for (const page of pages) {
     t.same(named.filter(path => !isThere(path)), [])
   })
 }
+
+t.test('decisions are numbered without gaps', async t => {
+  const numbers = pagesIn('docs/decisions').sort().map(page => {
+    const [, ofFile] = /\/(\d{4})-[a-z0-9-]+\.md$/.exec(page) ?? []
+    const [, ofHeading] = /^# (\d+)\. /.exec(textOf(page)) ?? []
+    t.equal(Number(ofFile), Number(ofHeading), page)
+    return Number(ofFile)
+  })
+  t.same(numbers, Array.from(numbers, (_, index) => index + 1))
+})
+
+t.test('decision 10 maps old paths to files that exist', async t => {
+  const rows = [...textOf('docs/decisions/0010-one-subject-a-folder.md').matchAll(/^\| `.*` \| `(.*)` \|$/gm)]
+  const paths = rows.flatMap(([, cell = '']) => cell.split(', '))
+  t.ok(paths.length > 100)
+  t.same(paths.filter(path => !existsSync(join(root, 'src', path))), [])
+})
+
+t.test('each dependency has a reason in a decision', async t => {
+  const { dependencies, devDependencies } = JSON.parse(textOf('package.json'))
+  const decisions = pagesIn('docs/decisions').map(textOf).join('')
+  const names = Object.keys({ ...dependencies, ...devDependencies }).filter(name => !name.startsWith('@types/'))
+  t.same(names.filter(name => !decisions.includes(`\`${name}\``)), [])
+})
