@@ -118,14 +118,14 @@ export const rooms = [
     'ledger/records ledger oauth oauth/server/protocol oauth/server/documents oauth/server limits tools built-ins ' +
     'mcp/legacy/sessions mcp upstreams http http/endpoint plugins workers redis/link redis',
     'fastify'],
-  ['src/mcp-auth.ts', 'http plugins workers chain', 'fastify'],
+  ['src/mcp-auth.ts', 'http plugins chain', 'fastify'],
   ['src/setting-files.ts', 'lib telemetry/audit tokens/provider config api-keys ledger/file tools upstreams', ''],
   ['src/setting-secrets.ts', 'config redis/link/url', ''],
   ['src/settings', 'log config oauth tools mcp/catalog mcp http plugins workers chain setting-files setting-secrets', ''],
   ['src/app.ts',
     'lib config tools http plugins workers chain mcp-auth setting-files setting-secrets settings',
     'fastify'],
-  ['src/server', 'lib config tools mcp/endpoint http workers chain setting-files app', 'fastify'],
+  ['src/server', 'lib config tools mcp/endpoint http workers setting-files app', 'fastify'],
   ['src/testing', 'lib principal tools mcp/endpoint mcp/served http/request', 'fastify'],
   ['src/index.ts',
     'lib version errors principal app-keys tokens/claims tokens config api-keys oauth tools mcp/calls mcp/catalog ' +

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { MethodNotAllowedError } from '../src/errors.js'
-import { type Problem, readinessOf } from '../src/http/readiness.js'
+import { type ReadinessProblem, readinessOf } from '../src/http/readiness.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -21,7 +21,7 @@ export interface HealthOptions {
   /** Default `/ready`. */
   readonly readyPath?: string
   /** Called for each answer: the problems that limit the service. Default: none. */
-  readonly problems?: () => readonly Problem[]
+  readonly problems?: () => readonly ReadinessProblem[]
 }
 
 const health: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {

@@ -8,7 +8,7 @@ import type { McpOptions } from '../src/http/endpoint/options.js'
 import type { LoggedCall } from '../src/http/request/mcp-request.js'
 import { openEndpoint } from '../src/http/endpoint/open.js'
 import { requireFixedPath, requireRouteOptions } from '../src/http/endpoint/route-options.js'
-import { spellingsOf } from '../src/http/request/trailing-slash.js'
+import { pathSpellings } from '../src/http/request/trailing-slash.js'
 import type { Endpoint } from '../src/mcp/endpoint.js'
 import { serveAt } from '../src/mcp/served.js'
 import { routeToolsOf } from '../src/routes/route-tools.js'
@@ -53,7 +53,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   await fastify.register(async scope => {
     registerJsonBody(scope, { bodyLimit })
     // Both spellings, because a redirect would lose the body or the credential.
-    for (const url of spellingsOf(path, scope)) {
+    for (const url of pathSpellings(path, scope)) {
       const config = { ...routeOptions.config, jsonRpc: true, [tellsItself]: true }
       scope.route({ ...routeOptions, method: methods, url, exposeHeadRoute: false, bodyLimit, config, handler })
     }

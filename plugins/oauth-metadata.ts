@@ -1,7 +1,7 @@
 /** The protected resource metadata (RFC 9728): which authorization server issues tokens for this server. */
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import { spellingsOf } from '../src/http/request/trailing-slash.js'
+import { pathSpellings } from '../src/http/request/trailing-slash.js'
 import { metadataPath } from '../src/net/public-url.js'
 
 export interface OAuthMetadataOptions {
@@ -30,7 +30,7 @@ const oauthMetadata: FastifyPluginAsync<OAuthMetadataOptions> = async (
   const { pathname } = new URL(resource)
   const paths = [metadataPath, metadataPath + path, metadataPath + pathname]
   // Also with a trailing slash, for clients that were given the URL that way.
-  for (const url of new Set(paths.flatMap(one => spellingsOf(one, fastify)))) {
+  for (const url of new Set(paths.flatMap(one => pathSpellings(one, fastify)))) {
     // With several endpoints in one scope, the first one gets the bare path.
     if (
       url.replace(/\/$/, '') === metadataPath &&

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { createKeyJudge, createKeyLookup, withAppKeys } from '../src/api-keys/listed-keys.js'
 import type { KeyRing } from '../src/api-keys/ring.js'
-import { openStateFor } from '../src/ledger/open.js'
+import { openLedgerFor } from '../src/ledger/open.js'
 import { decisionsOf } from '../src/http/decisions.js'
 import { isSafeUrl } from '../src/net/loopback.js'
 import {
@@ -89,7 +89,7 @@ const oauthServer: FastifyPluginAsync<OAuthServerOptions> = async (fastify, opti
   }
   // Called when a key is entered: `auth` is registered later.
   const appKeys = (): AppKeyPort | null => ownUsers && fastify.hasDecorator('appKeys') ? fastify.appKeys : null
-  const { documents = documentsInMemory(), ledger = await openStateFor(fastify, undefined, 0) } = options
+  const { documents = documentsInMemory(), ledger = await openLedgerFor(fastify, undefined, 0) } = options
   fastify.addHook('onClose', async () => { await documents.close() })
   // Decorate now: it is not possible once requests arrive.
   const decisions = decisionsOf(fastify)

@@ -9,7 +9,7 @@ import { hangUp } from '../src/http/hang-up.js'
 import { after, type Eventually } from '../src/lib/eventually.js'
 import { principalOn, type RequestCaller } from '../src/http/request/request-caller.js'
 import { isOAuthProbe, isPreflight, isPublic } from '../src/http/request/route-config.js'
-import { createLimiter, type Reading } from '../src/limits/limiter.js'
+import { createLimiter, type BucketReading } from '../src/limits/limiter.js'
 import type { BucketAsk, Limits, Taken } from '../src/limits/limits.js'
 import { readCredentials } from '../src/principal/presented.js'
 import type { CredentialKind, KnownCredentials } from '../src/principal/known-credentials.js'
@@ -28,17 +28,17 @@ declare module 'fastify' {
      * Charges the request's address, at most once per request, and sets the limit headers. Rejects with a
      * `RateLimitedError` if the bucket is full.
      */
-    chargeAddress: (...call: Call) => Promise<void>
+    chargeAddress: (...call: AddressArguments) => Promise<void>
     /**
      * Throws (or rejects with) a `RateLimitedError` if the request's address is locked. For public routes that
      * accept a secret; await it.
      */
-    refuseLockedOut: (...call: Call) => Eventually<void>
+    refuseLockedOut: (...call: AddressArguments) => Eventually<void>
   }
 }
 
 /** Declared here, because inside the augmentation the compiler drops the import from the declaration file. */
-type Call = [request: FastifyRequest, reply: FastifyReply]
+type AddressArguments = [request: FastifyRequest, reply: FastifyReply]
 
 export interface AddressLook {
   readonly ask: BucketAsk
@@ -97,14 +97,14 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
     })
   })
 
-  function refuse (reading: Reading, reply: FastifyReply): never {
+  function refuse (reading: BucketReading, reply: FastifyReply): never {
     limiter.writeHeaders(reply, reading)
     hangUp(reply)
     throw limiter.refusal(reading)
   }
 
   /** Refuses a request from a locked address unless all of its credentials were accepted there before. */
-  function settle (reading: Reading, request: FastifyRequest, reply: FastifyReply): Eventually<void> {
+  function settle (reading: BucketReading, request: FastifyRequest, reply: FastifyReply): Eventually<void> {
     if (good === undefined) return refuse(reading, reply)
     const key = addressKey(ipOf(request))
     if (good.has(request, key)) return

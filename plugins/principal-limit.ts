@@ -3,7 +3,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { isWithinCall } from '../src/http/request/in-process.js'
 import { isUncharged } from '../src/http/request/route-config.js'
-import { createLimiter, type Reading } from '../src/limits/limiter.js'
+import { createLimiter, type BucketReading } from '../src/limits/limiter.js'
 import type { Limits } from '../src/limits/limits.js'
 import { after, type Eventually } from '../src/lib/eventually.js'
 import type { Principal } from '../src/principal/principal.js'
@@ -15,15 +15,15 @@ declare module 'fastify' {
      * Takes `cost` (a whole number from 0) from the caller's bucket, all or nothing, and sets the limit headers.
      * Rejects with a `RateLimitedError` if too little is left. Does nothing without a caller or cost.
      */
-    chargePrincipal: (...call: Charge) => Promise<void>
+    chargePrincipal: (...call: ChargeArguments) => Promise<void>
     /** What is left in the caller's bucket, without taking anything; `null` without a caller. */
-    budgetOf: (...call: Question) => Promise<Budget | null>
+    budgetOf: (...call: BudgetArguments) => Promise<Budget | null>
   }
 }
 
 /** Declared here, because inside the augmentation the compiler drops the import from the declaration file. */
-type Charge = [request: FastifyRequest, reply: FastifyReply, cost: number]
-type Question = [request: FastifyRequest]
+type ChargeArguments = [request: FastifyRequest, reply: FastifyReply, cost: number]
+type BudgetArguments = [request: FastifyRequest]
 
 export interface PrincipalLimitOptions {
   /** Requests that a caller may make per window; at least 1. Default 100. */
@@ -45,7 +45,7 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
     key: string,
     cost: number,
     ownMax: number
-  ): Eventually<Reading> {
+  ): Eventually<BucketReading> {
     // Set by preauth-limit.
     const look = request.addressLook ?? null
     if (look === null) return limiter.take(key, cost, ownMax)
@@ -69,7 +69,7 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
     tell(taken, reply)
   }
 
-  function tell (reading: Reading, reply: FastifyReply): void {
+  function tell (reading: BucketReading, reply: FastifyReply): void {
     limiter.writeHeaders(reply, reading)
     if (reading.isExceeded) throw limiter.refusal(reading)
   }

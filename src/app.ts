@@ -4,12 +4,11 @@ import health from '../plugins/health.js'
 import { type Config, ConfigError, type Environment, loadConfig } from './config/load.js'
 import { measuresOf } from './http/decisions.js'
 import { serverOptions, tuneServer } from './http/server-options.js'
-import { requireKeys } from './lib/require.js'
+import { type OptionNames, requireKeys } from './lib/require.js'
 import { canonicalJson } from './lib/canonical-json.js'
 import { sha256 } from './lib/sha256.js'
 import { registerChain } from './mcp-auth.js'
 import {
-  type Keys,
   type McpAuthOptions,
   mcpOptionNames,
   type McpOptions,
@@ -44,7 +43,7 @@ export interface AppOptions
 }
 
 /** The names of all options; the compiler checks that the list is complete. */
-export const appOptionNames: Keys<AppOptions> = {
+export const appOptionNames: OptionNames<AppOptions> = {
   ...mcpOptionNames,
   ...ownUsersNames,
   builtIns: true,

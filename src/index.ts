@@ -16,9 +16,9 @@ export {
   loadConfig,
   type Config,
   type Environment,
+  type LoadedConfig,
   type LoadOptions,
   type Problem,
-  type Reading,
   type Source,
   type VariableName
 } from './config/load.js'

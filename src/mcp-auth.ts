@@ -13,10 +13,11 @@ import oauthServer from '../plugins/oauth-server.js'
 import overload from '../plugins/overload.js'
 import preauthLimit from '../plugins/preauth-limit.js'
 import principalLimit from '../plugins/principal-limit.js'
-import type { Problem } from './http/readiness.js'
+import type { ReadinessProblem } from './http/readiness.js'
 import type { McpAuthOptions } from './chain/options.js'
 import { openParts } from './chain/parts.js'
-import type { Channel } from './workers/channel.js'
+import { type Placement, requireFastify5, takeNotFound } from './chain/placement.js'
+import { pluginProblems } from './chain/problems.js'
 
 /**
  * The whole chain, from error handling to `/mcp`, in its own scope. It can be registered several times: registrations
@@ -27,23 +28,7 @@ import type { Channel } from './workers/channel.js'
  */
 export const mcpAuth: FastifyPluginAsync<McpAuthOptions> = async (scope, options) => {
   requireFastify5(scope)
-  await registerChain(scope, options, { ownsNotFound: takeNotFound(scope, options), logRequests: false })
-}
-
-/** The plugins inside check it, too, but their error names a plugin that the host never registered. */
-function requireFastify5 ({ version }: FastifyInstance): void {
-  if (version.startsWith('5.')) return
-  throw new Error(`fastify-mcp-auth needs Fastify 5, and this app uses ${version}: run \`npm install fastify@5\``)
-}
-
-/** How the scope fits into the app around it. */
-export interface Place {
-  /** False if unknown paths belong to the host. */
-  readonly ownsNotFound: boolean
-  /** Log one line for every request, not only for refused ones. */
-  readonly logRequests: boolean
-  /** The channel of a worker to its primary. */
-  readonly channel?: Channel | undefined
+  await registerChain(scope, options, { ownsNotFound: takeNotFound(scope, options.prefix ?? ''), logRequests: false })
 }
 
 /**
@@ -53,8 +38,8 @@ export interface Place {
 export async function registerChain (
   scope: FastifyInstance,
   options: McpAuthOptions,
-  { ownsNotFound, logRequests, channel }: Place
-): Promise<() => readonly Problem[]> {
+  { ownsNotFound, logRequests, channel }: Placement
+): Promise<() => readonly ReadinessProblem[]> {
   const parts = await openParts(scope, options, channel)
 
   // First, so that it observes the decisions of all others and closes after them.
@@ -83,40 +68,5 @@ export async function registerChain (
   // Public: the link is the credential, and a wrong one counts against the address.
   if (parts.claim !== undefined) await scope.register(claim, parts.claim)
 
-  return () => [...parts.problems(), ...auditProblem(scope), ...issuerProblem(scope, options)]
-}
-
-/** Audit records that wait for the disk, or were dropped. */
-function auditProblem (scope: FastifyInstance): Problem[] {
-  return scope.hasDecorator('audit') && scope.audit.isDegraded ? [{ reason: 'audit' }] : []
-}
-
-/** The provider's keys were never fetched. If its tokens are the only credentials, the server is not ready. */
-function issuerProblem (
-  scope: FastifyInstance,
-  { apiKeys = [], apiKeysFile, apiKeysIn, jwtSecret }: McpAuthOptions
-): Problem[] {
-  if (scope.issuerProblems().length === 0) return []
-  return [
-    {
-      reason: 'keys',
-      isFatal:
-        apiKeys.length === 0 && apiKeysFile === undefined && apiKeysIn !== 'redis' && jwtSecret === undefined
-    }
-  ]
-}
-
-/** The prefixes below which one of our scopes answers unknown paths, by server. */
-const taken = new WeakMap<object, Set<string>>()
-
-/**
- * True for the first registration with its own prefix; below an inherited prefix, unknown paths belong to the host.
- * Fastify accepts one not-found handler per prefix, and a second one in another scope ends the process.
- */
-function takeNotFound ({ server, prefix }: FastifyInstance, { prefix: own = '' }: McpAuthOptions): boolean {
-  if (own.replaceAll('/', '') === '') return false
-  const prefixes = taken.get(server) ?? new Set()
-  const isFirst = !prefixes.has(prefix)
-  taken.set(server, prefixes.add(prefix))
-  return isFirst
+  return () => [...parts.problems(), ...pluginProblems(scope, options)]
 }

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import type { Config, Environment, Problem } from './config/load.js'
 import { KeyFileError, readKeyFile } from './api-keys/file.js'
 import { journalName, misfitOf } from './ledger/file/directory.js'
-import { Tail } from './ledger/file/tail.js'
+import { JournalTail } from './ledger/file/tail.js'
 import { codeOf } from './lib/guards.js'
 import { AuditFileError } from './telemetry/audit/audit-log.js'
 import { type PolicyFile, readToolPolicies } from './tools/policy-file.js'
@@ -27,7 +27,7 @@ export async function placeProblems (
     // Only the start knows whether tools of these names exist.
     await problemIn(() => readToolPolicies(policyFileOf(config, directory))),
     await problemIn(() => readIssuers(config, directory)),
-    await problemIn(() => readUpstreams(config, environment, directory)),
+    await problemIn(() => upstreamsOfSettings(config, environment, directory)),
     lock === undefined ? undefined : await problemIn(() => readLock(resolve(directory, lock))),
     await stateProblem(resolve(directory, STATE_DIR))
   ]
@@ -77,7 +77,7 @@ export function readIssuers ({ JWT_ISSUERS_FILE: file, JWT_ISSUER }: Config, dir
 }
 
 /** The upstreams file; `undefined` without one. Throws an `UpstreamError`. */
-export function readUpstreams (
+export function upstreamsOfSettings (
   { UPSTREAMS_FILE: file }: Config,
   environment: Environment,
   directory = '.'
@@ -109,7 +109,7 @@ async function problemIn (read: () => unknown): Promise<Problem | undefined> {
 }
 
 async function stateProblem (path: string): Promise<Problem | undefined> {
-  const journal = new Tail(join(path, journalName))
+  const journal = new JournalTail(join(path, journalName))
   try {
     const misfit = existsSync(path) ? misfitOf(path) : undefined
     if (misfit !== undefined) {

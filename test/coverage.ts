@@ -57,12 +57,16 @@ for (const top of ['plugins', 'src']) {
   }
 }
 
-const floors = JSON.parse(readFileSync(join(root, 'test/coverage.json'), 'utf8')) as Record<string, number>
+/** A floor, with the reason why the rest is not covered. A floor under 94 % needs one; test/contract checks that. */
+type Floor = number | { readonly floor: number, readonly because: string }
+
+const floors = JSON.parse(readFileSync(join(root, 'test/coverage.json'), 'utf8')) as Record<string, Floor>
 let isBelow = false
 for (const [folder, { total, covered }] of [...folders].toSorted()) {
   if (total === 0) continue
   const percent = Math.floor((1000 * covered) / total) / 10
-  const floor = floors[folder]
+  const given = floors[folder]
+  const floor = typeof given === 'object' ? given.floor : given
   const verdict = floor === undefined ? 'has no floor in test/coverage.json' : `is below its floor of ${floor} %`
   const isGood = floor !== undefined && percent >= floor
   if (!isGood) isBelow = true

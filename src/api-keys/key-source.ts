@@ -2,7 +2,9 @@
 import type { Changed } from './file.js'
 import type { KeyRing } from './ring.js'
 import type { KeyRecord } from './record.js'
-import type { LastUsed } from './last-use.js'
+
+/** Milliseconds since the epoch, by key id. */
+export type LastUsed = ReadonlyMap<string, number>
 
 export interface KeySet {
   /** Differs after each change. 0 if there are no keys yet. */

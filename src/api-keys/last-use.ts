@@ -3,10 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { z } from '../lib/zod.js'
 import { replaceFile, withFileLock } from '../lib/atomic-file.js'
 import { codeOf } from '../lib/guards.js'
-import type { UsageStore } from './key-source.js'
+import type { LastUsed, UsageStore } from './key-source.js'
 
-/** Milliseconds since the epoch, by key id. */
-export type LastUsed = ReadonlyMap<string, number>
+export type { LastUsed } from './key-source.js'
 
 /** Uses of a key within this time count as one. */
 export const coarsenessMs = 600_000

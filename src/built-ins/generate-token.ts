@@ -7,7 +7,7 @@ import { parseLifetime } from '../tokens/lifetime.js'
 import { checkScopes, checkUserId, mintToken } from '../tokens/mint.js'
 import type { OneTimeLinks } from '../tokens/one-time-links.js'
 import { authorOf } from '../ledger/records.js'
-import type { State } from '../ledger/ledger.js'
+import type { Ledger } from '../ledger/ledger.js'
 import { type Audit, kept, noAudit, refine, timeText } from './ledger-tool.js'
 import { type Tool, defineTool } from '../tools/tool.js'
 
@@ -16,7 +16,7 @@ export interface MintingOptions {
   /** The longest lifetime of a token, in seconds. */
   readonly maxTtlSeconds: number
   /** The state that records each token before it is returned. */
-  readonly state: State
+  readonly state: Ledger
   /** Default `admin-tokens`. */
   readonly policy?: MintPolicy | undefined
   /** The `iss` and `aud` of the tokens. Left out: they have none. */
@@ -165,12 +165,12 @@ async function mint (
  * key. Otherwise a key for an hour could be turned into a token for a month. Other tokens set no limit,
  * because those of identity providers expire within minutes.
  */
-function endFor (minter: Principal, state: State): number {
+function endFor (minter: Principal, state: Ledger): number {
   return isOfKey(minter, state) ? minter.expiresAt ?? Infinity : Infinity
 }
 
 /** True for a key, and for a token that was created with a key, directly or through other tokens. */
-function isOfKey (minter: Pick<Principal, 'keyId' | 'tokenId'>, state: State): boolean {
+function isOfKey (minter: Pick<Principal, 'keyId' | 'tokenId'>, state: Ledger): boolean {
   if (minter.keyId !== undefined) return true
   const by = minter.tokenId === undefined ? undefined : state.find(minter.tokenId)?.by
   return by !== undefined && isOfKey(by, state)

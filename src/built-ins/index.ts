@@ -1,5 +1,5 @@
 /** The list of built-in tools. */
-import type { State } from '../ledger/ledger.js'
+import type { Ledger } from '../ledger/ledger.js'
 import { type MintingOptions, createGenerateToken } from './generate-token.js'
 import type { Audit } from './ledger-tool.js'
 import { createListTokens } from './list-tokens.js'
@@ -14,7 +14,7 @@ export interface BuiltInOptions {
   /** Left out if tokens cannot be created, because there is no secret or the operator turned it off. */
   readonly minting?: MintingOptions | undefined
   /** Left out if no tokens are accepted, so that there are none to list or revoke. */
-  readonly state?: State | undefined
+  readonly state?: Ledger | undefined
   /** Left out if clients cannot be signed in here. */
   readonly grants?: GrantTools | undefined
   /** Called for what is created and revoked. Left out: nothing is called. */

@@ -1,7 +1,7 @@
 /** Lists the OAuth clients that people signed in, without credentials; for admins. */
 import { z } from '../lib/zod.js'
 import { type GrantFilter, viewOfGrant } from '../oauth/server/grant-list.js'
-import type { Grant } from '../oauth/server/grants.js'
+import type { Grant } from '../oauth/server/grant.js'
 import { type Tool, defineTool } from '../tools/tool.js'
 
 /** The part of the authorization server that the tools need. */

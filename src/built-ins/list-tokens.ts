@@ -2,12 +2,12 @@
 import { z } from '../lib/zod.js'
 import { PublicToolError } from '../errors.js'
 import { mintedView } from '../ledger/minted-view.js'
-import type { State } from '../ledger/ledger.js'
+import type { Ledger } from '../ledger/ledger.js'
 import { type Tool, defineTool } from '../tools/tool.js'
 
 const maxPage = 1000
 
-export function createListTokens (state: State): Tool {
+export function createListTokens (state: Ledger): Tool {
   return defineTool({
     name: 'list-tokens',
     title: 'List tokens',

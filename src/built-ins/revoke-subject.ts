@@ -4,11 +4,11 @@ import { PublicToolError } from '../errors.js'
 import { requireId } from '../principal/credential-forms.js'
 import { principalIdOf } from '../principal/principal.js'
 import { authorOf } from '../ledger/records.js'
-import type { State } from '../ledger/ledger.js'
+import type { Ledger } from '../ledger/ledger.js'
 import { type Audit, kept, noAudit, refine, timeText } from './ledger-tool.js'
 import { type Tool, defineTool } from '../tools/tool.js'
 
-export function createRevokeSubject (state: State, audit: Audit = noAudit): Tool {
+export function createRevokeSubject (state: Ledger, audit: Audit = noAudit): Tool {
   return defineTool({
     name: 'revoke-subject',
     title: 'Revoke a subject',

@@ -2,11 +2,11 @@
 import { z } from '../lib/zod.js'
 import { requireId } from '../principal/credential-forms.js'
 import { authorOf } from '../ledger/records.js'
-import type { State } from '../ledger/ledger.js'
+import type { Ledger } from '../ledger/ledger.js'
 import { type Audit, kept, noAudit, refine } from './ledger-tool.js'
 import { type Tool, defineTool } from '../tools/tool.js'
 
-export function createRevokeToken (state: State, audit: Audit = noAudit): Tool {
+export function createRevokeToken (state: Ledger, audit: Audit = noAudit): Tool {
   return defineTool({
     name: 'revoke-token',
     title: 'Revoke a token',

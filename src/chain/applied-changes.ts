@@ -1,8 +1,8 @@
 /** Notes what commands changed in the ledger once a server applies it, for its log and its audit. */
 import type { FastifyInstance } from 'fastify'
 import { decisionsOf } from '../http/decisions.js'
-import type { State } from '../ledger/ledger.js'
-import { commandLine, type StateRecord } from '../ledger/records.js'
+import type { Ledger } from '../ledger/ledger.js'
+import { commandLine, type LedgerRecord } from '../ledger/records.js'
 import type { Decision } from '../telemetry/decision.js'
 
 interface Applied {
@@ -19,7 +19,7 @@ const newMs = 60 * 60_000
 /** One change may revoke thousands of tokens: a record names as many. */
 const mostIds = 20
 
-export function recordApplied (scope: FastifyInstance, state: State): void {
+export function recordApplied (scope: FastifyInstance, state: Ledger): void {
   let waiting: Change[] = []
   state.onRecord(record => {
     if (record.by.principal !== commandLine.principal || record.at + newMs < Date.now()) return
@@ -37,7 +37,7 @@ export function recordApplied (scope: FastifyInstance, state: State): void {
   })
 }
 
-function changeOf (record: StateRecord): Change {
+function changeOf (record: LedgerRecord): Change {
   const { id } = record
   switch (record.kind) {
     case 'minted': {

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { CredentialWatch } from '../../plugins/mcp.js'
 import type { OAuthServerOptions } from '../../plugins/oauth-server.js'
 import type { FollowedKeys } from '../api-keys/key-source.js'
-import type { State } from '../ledger/ledger.js'
+import type { Ledger } from '../ledger/ledger.js'
 import { defined } from '../lib/pick.js'
 import type { Documents } from '../oauth/server/documents/documents.js'
 import { documentsInFiles } from '../oauth/server/documents/in-files.js'
@@ -33,7 +33,7 @@ export function ownServerOf (options: McpAuthOptions): OwnServer | undefined {
 
 interface Kept {
   readonly keyRing: FollowedKeys | undefined
-  readonly state: State
+  readonly state: Ledger
   /** The stores that several instances share. */
   readonly documents: Documents | undefined
 }

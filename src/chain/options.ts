@@ -8,7 +8,7 @@ import type { OAuthServerOptions } from '../../plugins/oauth-server.js'
 import type { OverloadOptions } from '../../plugins/overload.js'
 import type { PreauthLimitOptions } from '../../plugins/preauth-limit.js'
 import type { PrincipalLimitOptions } from '../../plugins/principal-limit.js'
-import { requireKeys, requireLists, requireObjects } from '../lib/require.js'
+import { type OptionNames, requireKeys, requireLists, requireObjects } from '../lib/require.js'
 import type { EdgeRules } from '../net/origins.js'
 import type { OAuthOptions, TokenSettings } from '../oauth/settings.js'
 import type { RedisSource } from '../redis/link/client.js'
@@ -120,11 +120,8 @@ export type OwnUsersOptions = Pick<
   'verifyKey' | 'verifyKeyTimeoutMs' | 'verifyKeyTtlMs' | 'stillGood' | 'enrich'
 >
 
-/** The names of all options of a type; the compiler checks that the list is complete. */
-export type Keys<T> = Readonly<Record<keyof T, true>>
-
 /** The options that are passed to `plugins/mcp.ts`, some of them extended. */
-export const mcpOptionNames: Keys<
+export const mcpOptionNames: OptionNames<
   Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'oneTime' | 'freezes' | 'laterTools'>
 > = {
   tools: true,
@@ -153,7 +150,7 @@ export const mcpOptionNames: Keys<
 }
 
 /** The options that are passed to `plugins/auth.ts` unchanged. */
-export const ownUsersNames: Keys<OwnUsersOptions> = {
+export const ownUsersNames: OptionNames<OwnUsersOptions> = {
   verifyKey: true,
   verifyKeyTimeoutMs: true,
   verifyKeyTtlMs: true,
@@ -161,7 +158,7 @@ export const ownUsersNames: Keys<OwnUsersOptions> = {
   enrich: true
 }
 
-const names: Keys<McpAuthOptions> = {
+const names: OptionNames<McpAuthOptions> = {
   ...mcpOptionNames,
   ...ownUsersNames,
   prefix: true,
@@ -206,13 +203,13 @@ const names: Keys<McpAuthOptions> = {
 /** Fastify's own, for every plugin. */
 const ofFastify = { logLevel: true, logSerializers: true }
 const ofLimits = { max: true, windowMs: true }
-const ofOverload: Keys<OverloadOptions> = {
+const ofOverload: OptionNames<OverloadOptions> = {
   maxEventLoopDelayMs: true,
   maxHeapUsedBytes: true,
   retryAfterSeconds: true,
   sampleIntervalMs: true
 }
-const ofOAuth: Keys<OAuthOptions> = {
+const ofOAuth: OptionNames<OAuthOptions> = {
   issuer: true,
   jwksUrl: true,
   audienceClaim: true,
@@ -223,7 +220,7 @@ const ofOAuth: Keys<OAuthOptions> = {
   cache: true,
   scopes: true
 }
-const ofOAuthServer: Keys<OAuthServerSettings> = {
+const ofOAuthServer: OptionNames<OAuthServerSettings> = {
   clients: true,
   accessTtlSeconds: true,
   fetchDocument: true,

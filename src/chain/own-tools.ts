@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { MintingOptions } from '../built-ins/generate-token.js'
 import { builtInTools } from '../built-ins/index.js'
 import { decisionsOf } from '../http/decisions.js'
-import type { State } from '../ledger/ledger.js'
+import type { Ledger } from '../ledger/ledger.js'
 import { identityOf, withoutSlash } from '../net/public-url.js'
 import { whoOf } from '../telemetry/classify.js'
 import { OneTimeLinks } from '../tokens/one-time-links.js'
@@ -17,7 +17,7 @@ export function toolsOf (
   scope: FastifyInstance,
   options: McpAuthOptions,
   minting: MintingOptions | undefined,
-  state: State
+  state: Ledger
 ): readonly Tool[] {
   const { builtIns = true, jwtSecret, oauth, tools = [] } = options
   if (!builtIns) return tools
@@ -53,7 +53,7 @@ export function toolsOf (
 }
 
 /** `undefined` if tokens cannot be minted. Tokens have `iss` and `aud` if the server knows its own URL. */
-export function mintingOf (options: McpAuthOptions, state: State, oneTime: OneTimeStore): MintingOptions | undefined {
+export function mintingOf (options: McpAuthOptions, state: Ledger, oneTime: OneTimeStore): MintingOptions | undefined {
   const {
     jwtSecret: secret,
     tokenMaxTtlSeconds: maxTtlSeconds = 30 * 86_400,

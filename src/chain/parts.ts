@@ -14,9 +14,9 @@ import { UnavailableError, retryLater } from '../errors.js'
 import { whoamiName } from '../built-ins/whoami.js'
 import type { FreezeGate } from '../freeze/freezes.js'
 import { measuresOf } from '../http/decisions.js'
-import type { State } from '../ledger/ledger.js'
-import { openStateFor } from '../ledger/open.js'
-import type { Problem, Reason } from '../http/readiness.js'
+import type { Ledger } from '../ledger/ledger.js'
+import { openLedgerFor } from '../ledger/open.js'
+import type { ReadinessProblem, Reason } from '../http/readiness.js'
 import { requireFixedPath } from '../http/endpoint/route-options.js'
 import { defaultInfo } from '../http/server-info.js'
 import { bucketOf } from '../limits/limits.js'
@@ -59,7 +59,7 @@ export interface Parts {
   /** Missing if minted tokens are not delivered by one-time links. */
   readonly claim?: ClaimOptions | undefined
   /** The problems that limit the service. */
-  readonly problems: () => readonly Problem[]
+  readonly problems: () => readonly ReadinessProblem[]
 }
 
 /**
@@ -84,7 +84,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
   const known = createKnownCredentials({ ttlMs: knownTtlMs, there: stores.knownThere })
   measures.add('known_credentials', () => known.size)
   addStoreMeasures(measures, stores.health)
-  const state = await openStateFor(
+  const state = await openLedgerFor(
     scope,
     stateDir,
     Math.max(clockToleranceSeconds, issueLeewaySeconds) * 1000,
@@ -219,12 +219,12 @@ function addStoreMeasures (measures: Measures, health: () => FleetHealth): void 
 }
 
 /** One problem if any part has one; the texts are for the log. */
-function problemOf (reason: Reason, sentences: readonly string[] = []): Problem[] {
+function problemOf (reason: Reason, sentences: readonly string[] = []): ReadinessProblem[] {
   return sentences.length === 0 ? [] : [{ reason }]
 }
 
 /** `whoami` cannot be frozen, so that callers can find out what is. */
-function freezesOf ({ builtIns = true }: McpAuthOptions, state: State): FreezeGate {
+function freezesOf ({ builtIns = true }: McpAuthOptions, state: Ledger): FreezeGate {
   return {
     frozenFor: (principal, tool) => builtIns && tool === whoamiName ? undefined : state.frozenFor(principal, tool),
     onFreeze: listener => state.onRecord(({ kind }) => { if (kind === 'frozen') listener() })

@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { OperatorError } from '../lib/operator-error.js'
 import { type Acting, actAsOwnerOf } from '../lib/path-owner.js'
 import { version } from '../version.js'
-import { CancelledError } from './terminal/secret-input.js'
+import { InputCancelledError } from './terminal/secret-input.js'
 import type { Terminal } from './terminal/terminal.js'
 
 const examples = `
@@ -73,7 +73,7 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
       await report(faults, terminal)
       return error.exitCode
     }
-    if (error instanceof CancelledError) return 130
+    if (error instanceof InputCancelledError) return 130
     if (!(error instanceof OperatorError)) throw error
     terminal.complain(error.message)
     if (acting?.as !== undefined) {

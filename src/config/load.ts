@@ -15,7 +15,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 export type Source = 'default' | '.env' | 'environment'
 
-export interface Reading {
+export interface LoadedConfig {
   /** Valid only if `problems` is empty. A faulty setting has its default value. */
   readonly config: Config
   readonly problems: readonly Problem[]
@@ -37,14 +37,14 @@ export interface LoadOptions {
 }
 
 /** Reads `.env` and the environment, which takes precedence. Throws a `ConfigError` with every problem. */
-export function loadConfig (options: LoadOptions): Omit<Reading, 'problems' | 'unread'> {
+export function loadConfig (options: LoadOptions): Omit<LoadedConfig, 'problems' | 'unread'> {
   const { problems, unread, ...reading } = readSettings(options)
   if (problems.length > 0) throw new ConfigError(problems, unread)
   return reading
 }
 
 /** Like `loadConfig`, but returns the problems instead of throwing them. */
-export function readSettings ({ env, dotenv = true, hasVerifyKey = false }: LoadOptions): Reading {
+export function readSettings ({ env, dotenv = true, hasVerifyKey = false }: LoadOptions): LoadedConfig {
   if (dotenv === false) return readConfig(env, noFile, hasVerifyKey)
   return readConfig(env, readDotenv(resolve(dotenv === true ? '.env' : dotenv)), hasVerifyKey)
 }
@@ -54,7 +54,7 @@ const noFile: DotenvFile = { values: {}, faults: [] }
 /**
  * Parses settings from values. `environment` takes precedence over `file`; an empty value counts as unset.
  */
-export function readConfig (environment: Environment, file: DotenvFile = noFile, hasVerifyKey = false): Reading {
+export function readConfig (environment: Environment, file: DotenvFile = noFile, hasVerifyKey = false): LoadedConfig {
   const problems: Problem[] = [
     ...file.faults.map(fault => ({ variable: '.env', ...fault })),
     ...renamedSettings(environment, file.values)

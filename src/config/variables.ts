@@ -1,13 +1,15 @@
 /** All environment variables: one table, and so a long file. `.env.example` and `docs/configuration.md` match it. */
 import { bindHost, headerName, origin, publicUrl, servedHost, trustedProxy } from './types/address.js'
-import { bytes, duration, filePath, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './types/basic.js'
+import {
+  bytes, duration, filePath, integer, list, LONGEST_MS, oneOf, optional, type SettingType
+} from './types/basic.js'
 import { serverName, shortText } from './types/description.js'
 import { claimPath, issuerUrl, jwksUrl, scope, word } from './types/provider.js'
 import { keyPrefix, redisUrl, workers } from './types/redis.js'
 import { formerSecrets, secret, secretList, strongSecret } from './types/secret.js'
 import { mintPolicies } from '../tokens/mint-policy.js'
 
-export interface Variable<T> extends Kind<T> {
+export interface Variable<T> extends SettingType<T> {
   /** The default, as written in the environment; empty if there is none. */
   readonly fallback: string
   readonly description: string
@@ -15,11 +17,11 @@ export interface Variable<T> extends Kind<T> {
   readonly secret: boolean
 }
 
-function variable<T> (kind: Kind<T>, fallback: string, description: string): Variable<T> {
+function variable<T> (kind: SettingType<T>, fallback: string, description: string): Variable<T> {
   return { ...kind, fallback, description, secret: false }
 }
 
-function hidden<T> (kind: Kind<T>, description: string): Variable<T> {
+function hidden<T> (kind: SettingType<T>, description: string): Variable<T> {
   return { ...kind, fallback: '', description, secret: true }
 }
 

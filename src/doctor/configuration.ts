@@ -1,7 +1,7 @@
 /** Checks the settings of a server and its Redis for errors and risks. */
 import { resolve } from 'node:path'
 import { readKeyFile } from '../api-keys/file.js'
-import { type Environment, isLoopback, type Reading } from '../config/load.js'
+import { type Environment, isLoopback, type LoadedConfig } from '../config/load.js'
 import { OperatorError } from '../lib/operator-error.js'
 import { placeProblems } from '../setting-files.js'
 import { byWeight, type Finding } from './finding.js'
@@ -14,7 +14,7 @@ const week = 7 * 86_400_000
  * variables that settings files may refer to.
  */
 export async function examineSettings (
-  { config, problems, warnings, fileWarnings }: Reading,
+  { config, problems, warnings, fileWarnings }: LoadedConfig,
   directory: string,
   env: Environment
 ): Promise<Finding[]> {

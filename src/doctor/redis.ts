@@ -1,8 +1,8 @@
 /** Checks the Redis that instances share: whether it is available, and whether data in it may be lost. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClients } from '../redis/link/client.js'
-import { evictionPolicy, faultOf } from '../redis/link/faults.js'
-import { Keys } from '../redis/link/keys.js'
+import { evictionPolicy, redisFaultOf } from '../redis/link/faults.js'
+import { RedisKeys } from '../redis/link/keys.js'
 import { Link } from '../redis/link/link.js'
 import type { Finding } from './finding.js'
 
@@ -16,7 +16,7 @@ const graceMs = 1000
 export async function examineRedis (url: string, prefix: string, connectMs = 5000): Promise<Finding[]> {
   const { commands, reader } = createClients(url, connectMs)
   reader.disconnect()
-  const link = new Link({ client: commands, keys: new Keys(`${prefix}/mcp:`), timeoutMs: connectMs })
+  const link = new Link({ client: commands, keys: new RedisKeys(`${prefix}/mcp:`), timeoutMs: connectMs })
   const stop = new AbortController()
   const wait = async (ms: number): Promise<void> => {
     await sleep(ms, undefined, { signal: stop.signal }).catch(() => {})
@@ -26,7 +26,7 @@ export async function examineRedis (url: string, prefix: string, connectMs = 500
     link.start()
     await Promise.race([up, wait(connectMs), link.tried.then(async () => { await wait(graceMs) })])
     if (!link.isUp) {
-      const { wrong, right } = faultOf(link.reason)
+      const { wrong, right } = redisFaultOf(link.reason)
       return [{
         id: 'redis',
         severity: 'error',
@@ -64,7 +64,7 @@ async function risks (link: Link): Promise<Finding[]> {
           severity: 'warning',
           what: 'REDIS_URL: Redis is a replica that accepts writes',
           why: 'Data that the servers write there is lost at its next synchronization.',
-          fix: faultOf('READONLY').right
+          fix: redisFaultOf('READONLY').right
         } as const]
   ]
 }

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { TLSSocket } from 'node:tls'
 import { codeOf } from '../lib/guards.js'
 
-export interface Question {
+export interface DoctorRequest {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
@@ -15,7 +15,7 @@ export interface Question {
   readonly family?: 4 | 6
 }
 
-export interface Answer {
+export interface DoctorAnswer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   /** The first 64 KiB. */
@@ -51,7 +51,7 @@ export class NoAnswerError extends Error {
 const maxBody = 64 * 1024
 
 /** Sends a request and reads the response within `timeoutMs`. Rejects with a `NoAnswerError`. */
-export async function ask (url: URL, question: Question, timeoutMs: number): Promise<Answer> {
+export async function ask (url: URL, question: DoctorRequest, timeoutMs: number): Promise<DoctorAnswer> {
   const { status, headers, text, headersMs, certificateEndsAt } = await converse(url, question, {
     isComplete: ({ text }) => text.length === maxBody,
     timeouts: [timeoutMs]
@@ -72,7 +72,7 @@ export interface HoldLimits {
 /** Holds a stream open for a while, or until the server ends it. Rejects with a `NoAnswerError`. */
 export async function hold (
   url: URL,
-  question: Question,
+  question: DoctorRequest,
   { holdMs, firstByteMs, commentMs }: HoldLimits
 ): Promise<Held> {
   return await converse(url, question, {
@@ -105,7 +105,7 @@ interface Bounds {
 
 async function converse (
   url: URL,
-  { method = 'GET', headers = {}, body, ...rest }: Question,
+  { method = 'GET', headers = {}, body, ...rest }: DoctorRequest,
   { isComplete, timeouts }: Bounds
 ): Promise<Conversation> {
   const startedAt = performance.now()

@@ -1,6 +1,6 @@
 /** The state of one run of the doctor: its target, credential, client and results. */
 import { BlockList, isIP } from 'node:net'
-import { type Answer, ask, type Held, hold, type Question } from './request.js'
+import { type DoctorAnswer, ask, type Held, hold, type DoctorRequest } from './request.js'
 
 export const hosts = ['claude', 'chatgpt', 'vscode'] as const
 /** The client that must be able to reach the server. */
@@ -45,7 +45,7 @@ export class Visit {
   readonly isLocal: boolean
   /** The scopes in the resource metadata. Empty until it has been read. */
   advertised: readonly string[] = []
-  #anonymous: Promise<Answer> | undefined
+  #anonymous: Promise<DoctorAnswer> | undefined
 
   constructor ({ url, credential, as, patience }: VisitOptions) {
     this.url = url
@@ -66,7 +66,7 @@ export class Visit {
   }
 
   /** The response to a call without a credential. It is sent once and cached. */
-  async anonymous (): Promise<Answer> {
+  async anonymous (): Promise<DoctorAnswer> {
     this.#anonymous ??= this.post(legacy('ping'), {}, false)
     return await this.#anonymous
   }
@@ -74,9 +74,9 @@ export class Visit {
   /** Posts to the endpoint, or to `url`. Sends the credential only to the origin of the endpoint. */
   async post (
     message: Message,
-    question: Question & { readonly url?: URL } = {},
+    question: DoctorRequest & { readonly url?: URL } = {},
     withCredential = true
-  ): Promise<Answer> {
+  ): Promise<DoctorAnswer> {
     const { url = this.url, headers, ...rest } = question
     return await this.ask(url, {
       method: 'POST',
@@ -91,7 +91,7 @@ export class Visit {
   }
 
   /** Sends a request. Does not add the credential. */
-  async ask (url: URL, question: Question = {}): Promise<Answer> {
+  async ask (url: URL, question: DoctorRequest = {}): Promise<DoctorAnswer> {
     return await ask(url, question, this.patience.answerMs)
   }
 
@@ -166,7 +166,7 @@ function isLoopbackName (hostname: string): boolean {
 }
 
 /** Returns the body as a JSON object. `undefined` if it is not one. */
-export function jsonOf ({ body }: Pick<Answer, 'body'>): Record<string, unknown> | undefined {
+export function jsonOf ({ body }: Pick<DoctorAnswer, 'body'>): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(body)
     return typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -178,17 +178,17 @@ export function jsonOf ({ body }: Pick<Answer, 'body'>): Record<string, unknown>
 }
 
 /** Returns the `MCP_ERR_…` code of an error of this package, in a JSON-RPC or a plain response. */
-export function codeIn (answer: Pick<Answer, 'body'>): string | undefined {
+export function codeIn (answer: Pick<DoctorAnswer, 'body'>): string | undefined {
   const body = jsonOf(answer)
   const { data } = (body?.error ?? {}) as { data?: { code?: unknown } }
   const code = data?.code ?? body?.code
   return typeof code === 'string' ? code : undefined
 }
 
-export function isHtml ({ headers, body }: Pick<Answer, 'headers' | 'body'>): boolean {
+export function isHtml ({ headers, body }: Pick<DoctorAnswer, 'headers' | 'body'>): boolean {
   return /text\/html/i.test(headers['content-type'] ?? '') || /^\s*<(!doctype|html)/i.test(body)
 }
 
-export function header ({ headers }: Pick<Answer, 'headers'>, name: string): string {
+export function header ({ headers }: Pick<DoctorAnswer, 'headers'>, name: string): string {
   return [headers[name] ?? ''].flat().join(', ')
 }

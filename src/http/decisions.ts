@@ -6,13 +6,13 @@ import { loggable } from '../log/serialize-error.js'
 import type { Exchange } from '../mcp/exchange/exchange.js'
 import { fieldsOf, type MessageFields, printable } from '../mcp/wire/log-fields.js'
 import type { CallArguments, Decision } from '../telemetry/decision.js'
-import { kindOf, outcomeOf, reasonClassOf, whoOf } from '../telemetry/classify.js'
+import { decisionKindOf, outcomeOf, reasonClassOf, whoOf } from '../telemetry/classify.js'
 import { Decisions } from '../telemetry/decisions.js'
 import type { Lines } from '../telemetry/log-line.js'
 import { Measures } from '../telemetry/measures.js'
 import { ipOf } from './request/client-address.js'
 import { pathOf } from './request/logged-path.js'
-import { Call } from './request/mcp-request.js'
+import { FastifyMcpRequest } from './request/mcp-request.js'
 import { principalOn } from './request/request-caller.js'
 import { configOf } from './request/route-config.js'
 
@@ -108,7 +108,7 @@ export function sayCallInProcess (fastify: FastifyInstance, exchange: Exchange):
   const { credential: _, ...who } = whoOf(principal)
   const lines = fastify.hasDecorator(isWatched) ? linesOf(fastify) : 'failures'
   decisionsOf(fastify).note({
-    kind: kindOf(why?.code, false, true),
+    kind: decisionKindOf(why?.code, false, true),
     outcome: outcomeOf(why?.code, result),
     at: Date.now(),
     requestId,
@@ -167,7 +167,7 @@ const noExchanges: readonly Exchange[] = []
 
 /** The exchanges of a request. Empty if the request was refused as a whole. */
 function exchangesOf ({ refusal, mcpCall }: FastifyRequest): readonly Exchange[] {
-  return refusal == null && mcpCall instanceof Call ? mcpCall.exchanges : noExchanges
+  return refusal == null && mcpCall instanceof FastifyMcpRequest ? mcpCall.exchanges : noExchanges
 }
 
 /**
@@ -192,7 +192,7 @@ function decisionOf (
   const { statusCode: status } = reply
   const fault = refusal === undefined ? exchange?.fault : faultOf(refusal)
   return {
-    kind: kindOf(code, refusal !== undefined, ofBody.rpc !== undefined || exchange !== undefined),
+    kind: decisionKindOf(code, refusal !== undefined, ofBody.rpc !== undefined || exchange !== undefined),
     outcome: outcomeOf(code, result ?? (isCut ? 'cut' : 'ok')),
     at: Date.now(),
     requestId: request.id,

@@ -1,7 +1,7 @@
 /** Routes for public documents that do not change while the server runs. */
 import type { FastifyInstance } from 'fastify'
 import { sha256 } from '../lib/sha256.js'
-import { spellingsOf } from './request/trailing-slash.js'
+import { pathSpellings } from './request/trailing-slash.js'
 
 export interface PublicDocument {
   readonly path: string
@@ -23,7 +23,7 @@ const cors = {
  */
 export function serveDocument (fastify: FastifyInstance, { path, type, text }: PublicDocument): void {
   const etag = `"${sha256(text).slice(0, 32)}"`
-  for (const url of spellingsOf(path, fastify)) {
+  for (const url of pathSpellings(path, fastify)) {
     fastify.route({
       method: ['GET', 'OPTIONS'],
       url,

@@ -3,7 +3,7 @@
 /** Constant words, because `/ready` is public: names and messages could reveal internals. */
 export type Reason = 'stopping' | 'keys' | 'state' | 'redis' | 'audit' | 'frozen' | 'upstream'
 
-export interface Problem {
+export interface ReadinessProblem {
   readonly reason: Reason
   /**
    * True if nothing can be served until the problem ends. Default false: the server works with restrictions.
@@ -17,7 +17,7 @@ export interface Readiness {
   readonly reasons: readonly Reason[]
 }
 
-export function readinessOf (problems: readonly Problem[]): Readiness {
+export function readinessOf (problems: readonly ReadinessProblem[]): Readiness {
   const reasons = [...new Set(problems.map(({ reason }) => reason))]
   if (problems.some(({ isFatal }) => isFatal === true)) return { status: 'not ready', reasons }
   return { status: reasons.length === 0 ? 'ready' : 'degraded', reasons }

@@ -5,7 +5,7 @@ import type {
   AddressUnlocked,
   KeyRevoked,
   Minted,
-  StateRecord,
+  LedgerRecord,
   SubjectRevoked,
   Switched,
   TokenRevoked
@@ -14,7 +14,7 @@ import type {
 /** The parts of a credential that a revocation can refer to. */
 export type Revocable = Pick<Principal, 'id' | 'tokenId' | 'keyId' | 'issuedAt'>
 
-export class Ledger {
+export class LedgerIndex {
   readonly minted = new Map<string, Minted>()
   readonly freezes = new Freezes<Switched>()
   readonly #toleranceMs: number
@@ -50,7 +50,7 @@ export class Ledger {
   }
 
   /** Applies a record. Records may come in any order and repeatedly. Returns true if it changed something. */
-  apply (record: StateRecord): boolean {
+  apply (record: LedgerRecord): boolean {
     this.#newestAt = Math.max(this.#newestAt, record.at)
     if (this.holds(record)) return false
     switch (record.kind) {
@@ -71,7 +71,7 @@ export class Ledger {
   }
 
   /** True if the ledger holds `record`, or a record that supersedes it. */
-  holds (record: StateRecord): boolean {
+  holds (record: LedgerRecord): boolean {
     switch (record.kind) {
       case 'minted': return this.minted.has(record.id)
       case 'key-revoked': return this.#keys.has(record.id)
@@ -103,7 +103,7 @@ export class Ledger {
   }
 
   /** The records that still have an effect. */
-  * live (nowMs: number): Generator<StateRecord> {
+  * live (nowMs: number): Generator<LedgerRecord> {
     yield * this.#chains(nowMs)
     for (const record of this.#tokens.values()) if (!this.#isForgotten(record, nowMs)) yield record
     yield * this.#keys.values()

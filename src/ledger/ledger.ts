@@ -5,14 +5,14 @@ import type { Target } from '../freeze/target.js'
 import { tokenPrincipalId } from '../principal/principal.js'
 import { StateError, prepareDirectory } from './file/directory.js'
 import { Journal } from './file/journal.js'
-import { Ledger, type Revocable } from './index-in-memory.js'
-import { StateListeners } from './listeners.js'
+import { LedgerIndex, type Revocable } from './index-in-memory.js'
+import { LedgerListeners } from './listeners.js'
 import { datedByRecord, lastIssueTo, mintedBy, pageOf, type TokenFilter, type TokenPage } from './minted-tokens.js'
 import type { SharedRecords } from './shared-records.js'
 import { Sharing } from './sharing.js'
-import type { Author, Minted, Revocation, StateRecord, Switched } from './records.js'
+import type { Author, Minted, Revocation, LedgerRecord, Switched } from './records.js'
 
-export interface StateOptions {
+export interface LedgerOptions {
   /** Created with mode 0700 if missing. Left out: the state is in memory and ends with the process. */
   readonly directory?: string | undefined
   /** Called with a sentence for the operator when the directory fails, and with `isGood` once it works. */
@@ -33,9 +33,9 @@ function tooManyMinted (): StateError {
   return new StateError(`${maxMinted} valid tokens are on record, which is the maximum: wait until some expire`)
 }
 
-export class State {
-  readonly #ledger: Ledger
-  readonly #listeners = new StateListeners()
+export class Ledger {
+  readonly #ledger: LedgerIndex
+  readonly #listeners = new LedgerListeners()
   #sharing: Sharing | undefined
   readonly #report: (sentence: string, isGood: boolean) => void
   #journal: Journal | undefined
@@ -43,14 +43,14 @@ export class State {
   #problem: string | undefined
   #sweptAt = performance.now()
 
-  private constructor ({ report = () => {}, toleranceMs }: StateOptions) {
-    this.#ledger = new Ledger(toleranceMs)
+  private constructor ({ report = () => {}, toleranceMs }: LedgerOptions) {
+    this.#ledger = new LedgerIndex(toleranceMs)
     this.#report = report
   }
 
   /** Throws a `StateError` if the directory cannot be used or its journal is damaged. */
-  static async open (options: StateOptions = {}): Promise<State> {
-    const state = new State(options)
+  static async open (options: LedgerOptions = {}): Promise<Ledger> {
+    const state = new Ledger(options)
     const { directory, pollMs = 250, share } = options
     if (directory !== undefined) {
       const path = resolve(directory)
@@ -108,7 +108,7 @@ export class State {
   }
 
   /** Calls `listener` with each record that takes effect, from any process. Returns an unsubscriber. */
-  onRecord (listener: (record: StateRecord) => void): () => void {
+  onRecord (listener: (record: LedgerRecord) => void): () => void {
     return this.#listeners.onRecord(listener)
   }
 
@@ -116,7 +116,7 @@ export class State {
   async switch (kind: Switched['kind'], id: Target, by: Author): Promise<void> {
     // Must be later than the last record about the target, even if a clock that is ahead wrote that one.
     const at = Math.max(Date.now(), (this.#ledger.freezes.of(id)?.at ?? 0) + 1)
-    const record: StateRecord = { kind, id, at, by }
+    const record: LedgerRecord = { kind, id, at, by }
     this.#apply(record)
     await this.#write(() => [record])
     await this.#sharing?.add([record])
@@ -126,7 +126,7 @@ export class State {
   async unlockAddress (address: string, by: Author): Promise<void> {
     // Must be later than the last unlocking, even one by a clock that is ahead. Otherwise it is ignored.
     const at = Math.max(Date.now(), this.#ledger.unlockedAt(address) + 1)
-    const record: StateRecord = { kind: 'address-unlocked', id: address, at, by }
+    const record: LedgerRecord = { kind: 'address-unlocked', id: address, at, by }
     await this.#write(() => [record])
     await this.#sharing?.add([record])
   }
@@ -244,7 +244,7 @@ export class State {
     return { kind: 'token-revoked', id, until: this.find(id)?.expiresAt ?? until ?? null, at: Date.now(), by }
   }
 
-  async #write (make: () => readonly StateRecord[]): Promise<void> {
+  async #write (make: () => readonly LedgerRecord[]): Promise<void> {
     if (this.#journal === undefined) {
       for (const record of make()) this.#apply(record)
       return
@@ -258,12 +258,12 @@ export class State {
     }
   }
 
-  #applyWritten (record: StateRecord): void {
+  #applyWritten (record: LedgerRecord): void {
     this.#sharing?.wasWritten(record)
     this.#apply(record)
   }
 
-  #apply (record: StateRecord): void {
+  #apply (record: LedgerRecord): void {
     if (this.#ledger.apply(record)) this.#listeners.tell(record)
   }
 

@@ -1,11 +1,11 @@
 /** The listeners for records, revocations and unlocked addresses. */
 import { unlockedMs } from './index-in-memory.js'
-import type { StateRecord } from './records.js'
+import type { LedgerRecord } from './records.js'
 
-export class StateListeners {
+export class LedgerListeners {
   readonly #revoked = new Set<() => void>()
   readonly #unlocked = new Set<(address: string, at: number) => void>()
-  readonly #records = new Set<(record: StateRecord) => void>()
+  readonly #records = new Set<(record: LedgerRecord) => void>()
   #isTelling = false
 
   onRevoked (listener: () => void): () => void {
@@ -16,12 +16,12 @@ export class StateListeners {
     return add(this.#unlocked, listener)
   }
 
-  onRecord (listener: (record: StateRecord) => void): () => void {
+  onRecord (listener: (record: LedgerRecord) => void): () => void {
     return add(this.#records, listener)
   }
 
   /** Called with a record that has just taken effect. */
-  tell (record: StateRecord): void {
+  tell (record: LedgerRecord): void {
     for (const listener of this.#records) listener(record)
     if (record.kind === 'minted' || record.kind === 'frozen' || record.kind === 'thawed') return
     if (record.kind === 'address-unlocked') {

@@ -1,9 +1,9 @@
 /** How the tool and the command line show a minted token to administrators. */
 import type { Minted } from './records.js'
-import type { State } from './ledger.js'
+import type { Ledger } from './ledger.js'
 
 /** Times are in RFC 3339. */
-export function mintedView (minted: Minted, state: State) {
+export function mintedView (minted: Minted, state: Ledger) {
   const { id, subject, role, scopes, at, expiresAt, by } = minted
   return {
     id,

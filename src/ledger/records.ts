@@ -74,14 +74,14 @@ export interface Switched extends FreezeRecord {
   readonly by: Author
 }
 
-export type StateRecord = Minted | Revocation | AddressUnlocked | Switched
+export type LedgerRecord = Minted | Revocation | AddressUnlocked | Switched
 
 export function authorOf ({ id, tokenId, keyId }: Principal): Author {
   return { principal: id, ...(tokenId === undefined ? {} : { tokenId }), ...(keyId === undefined ? {} : { keyId }) }
 }
 
 /** The record, or `undefined` for anything else, such as a record of a later version, which is skipped. */
-export function readRecord (value: unknown): StateRecord | undefined {
+export function readRecord (value: unknown): LedgerRecord | undefined {
   if (
     !isRecord(value) ||
     typeof value.id !== 'string' ||
@@ -89,7 +89,7 @@ export function readRecord (value: unknown): StateRecord | undefined {
     !isRecord(value.by) ||
     typeof value.by.principal !== 'string'
   ) { return undefined }
-  return hasShape(value) ? value as unknown as StateRecord : undefined
+  return hasShape(value) ? value as unknown as LedgerRecord : undefined
 }
 
 function hasShape ({ kind, id, subject, role, scopes, expiresAt, until, before }: Record<string, unknown>): boolean {

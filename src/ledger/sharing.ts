@@ -2,15 +2,15 @@
 import { NotSharedError } from '../fleet/bus.js'
 import { StateError } from './file/directory.js'
 import type { Revocable } from './index-in-memory.js'
-import type { Revocation, StateRecord } from './records.js'
-import { nameOf, type Shared, type SharedRecords } from './shared-records.js'
+import type { Revocation, LedgerRecord } from './records.js'
+import { nameOf, type ShareResult, type SharedRecords } from './shared-records.js'
 
 export interface Side {
-  readonly holds: (record: StateRecord) => boolean
-  readonly apply: (record: StateRecord) => void
-  readonly live: () => Iterable<StateRecord>
+  readonly holds: (record: LedgerRecord) => boolean
+  readonly apply: (record: LedgerRecord) => void
+  readonly live: () => Iterable<LedgerRecord>
   /** Writes to the journal. Left out: there is no journal. */
-  readonly write: ((make: () => readonly StateRecord[]) => Promise<void>) | undefined
+  readonly write: ((make: () => readonly LedgerRecord[]) => Promise<void>) | undefined
 }
 
 /** Many records arrive at once after a lost connection. */
@@ -22,7 +22,7 @@ export class Sharing {
   readonly #share: SharedRecords
   readonly #side: Side
   /** Records from other servers that are not in the journal yet, by name. */
-  readonly #unwritten = new Map<string, StateRecord>()
+  readonly #unwritten = new Map<string, LedgerRecord>()
   #timer: NodeJS.Timeout | undefined
 
   constructor (share: SharedRecords, side: Side) {
@@ -32,7 +32,7 @@ export class Sharing {
   }
 
   /** Throws a `StateError` if the records cannot be shared now; they are shared later. */
-  async add (records: readonly StateRecord[], unless?: Revocable): Promise<Shared> {
+  async add (records: readonly LedgerRecord[], unless?: Revocable): Promise<ShareResult> {
     return await inWords(this.#share.add(records, unless))
   }
 
@@ -56,7 +56,7 @@ export class Sharing {
   }
 
   /** Called when the journal already has this record, from another server with the same directory. */
-  wasWritten (record: StateRecord): void {
+  wasWritten (record: LedgerRecord): void {
     this.#unwritten.delete(nameOf(record))
   }
 
@@ -65,7 +65,7 @@ export class Sharing {
     await this.#write()
   }
 
-  #takeIn (record: StateRecord): void {
+  #takeIn (record: LedgerRecord): void {
     if (this.#side.holds(record)) return
     this.#side.apply(record)
     if (this.#side.write === undefined) return

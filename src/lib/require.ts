@@ -12,6 +12,9 @@ export function requireWhole (owner: string, limits: Readonly<Record<string, num
   }
 }
 
+/** The names of all options of a type; the compiler checks that the list is complete. */
+export type OptionNames<T> = Readonly<Record<keyof T, true>>
+
 /**
  * Throws a `TypeError` unless `value` is an object with no keys other than those of `known`. Otherwise a
  * misspelt option would be ignored.

@@ -5,7 +5,7 @@ import { after, type Eventually } from '../lib/eventually.js'
 import type { Ask, Limits, Taken } from './limits.js'
 
 /** Takes a list of asks, like `Limits.take`. */
-export type Counter = (asks: readonly Ask[]) => Eventually<readonly Taken[]>
+export type CountAsks = (asks: readonly Ask[]) => Eventually<readonly Taken[]>
 
 type Callback = (error: Error | null, result?: { current: number, ttl: number }) => void
 
@@ -27,7 +27,7 @@ const noOptions: Subject['routeOptions'] = Object.freeze({})
  * the host, with the host's store and parameters. The plugin holds no state: the buckets are those of
  * `limits`.
  */
-export async function createCounter (limits: Limits): Promise<Counter> {
+export async function createCounter (limits: Limits): Promise<CountAsks> {
   /** What is counted at this moment: the plugin asks its store at once. */
   let current: Subject | undefined
 

@@ -1,6 +1,6 @@
 /** A rate limit: counts by key, writes the limit headers, and creates the refusal. */
 import type { FastifyReply } from 'fastify'
-import { type Counter, createCounter } from './counter.js'
+import { type CountAsks, createCounter } from './counter.js'
 import { type BucketAsk, type BucketKind, bucketOf, type Limits, type Taken } from './limits.js'
 import { MemoryLimits } from './memory-limits.js'
 import { AddressLockedError, RateLimitedError, type Refusal, retryLater } from '../errors.js'
@@ -21,7 +21,7 @@ export interface LimiterOptions {
 }
 
 /** The state of a bucket after a look or a hit. */
-export interface Reading {
+export interface BucketReading {
   readonly max: number
   readonly remaining: number
   /** Milliseconds until the window ends; 0 if nothing was used. */
@@ -32,21 +32,21 @@ export interface Reading {
 
 export interface Limiter {
   /** The state as known locally. Check `remaining === 0`, because a look never exceeds. */
-  peek: (key: string, max?: number) => Reading
+  peek: (key: string, max?: number) => BucketReading
   /** The current state; takes nothing. Asks the store only if other instances count as well. */
-  look: (key: string, max?: number) => Eventually<Reading>
+  look: (key: string, max?: number) => Eventually<BucketReading>
   /** Takes `cost` (default 1), all or nothing. `max` overrides the limiter's own for this key. */
-  take: (key: string, cost?: number, max?: number) => Eventually<Reading>
+  take: (key: string, cost?: number, max?: number) => Eventually<BucketReading>
   /** The ask of `take`, to combine with others in a list. A cost of 0 makes it a look. */
   ask: (key: string, cost?: number, max?: number) => BucketAsk
   /** The reading from the answer to such an ask. */
-  read: (ask: BucketAsk, taken: Taken) => Reading
+  read: (ask: BucketAsk, taken: Taken) => BucketReading
   /** Takes a list of asks of this and other limiters. */
-  count: Counter
+  count: CountAsks
   /** Sets the limit headers of a reading on the reply. */
-  writeHeaders: (reply: FastifyReply, reading: Reading) => void
+  writeHeaders: (reply: FastifyReply, reading: BucketReading) => void
   /** The 429 for an exceeded reading. Its limit headers replace those of another limit. */
-  refusal: (reading: Reading) => Refusal
+  refusal: (reading: BucketReading) => Refusal
 }
 
 const kinds: Readonly<Record<Policy, BucketKind>> = { address: 'address', user: 'caller', tool: 'tool' }
@@ -64,7 +64,7 @@ export async function createLimiter ({
 }
 
 /** Like `createLimiter`, but with an existing counter. */
-export function limiterOf (options: LimiterOptions, limits: Limits, count: Counter): Limiter {
+export function limiterOf (options: LimiterOptions, limits: Limits, count: CountAsks): Limiter {
   requireLimit(options)
   const { policy, max, windowMs, tool } = options
   const windowSeconds = seconds(windowMs)
@@ -85,11 +85,11 @@ export function limiterOf (options: LimiterOptions, limits: Limits, count: Count
     return bucket
   }
 
-  function read ({ max: ownMax, cost }: BucketAsk, { used, ttlMs, fits }: Taken): Reading {
+  function read ({ max: ownMax, cost }: BucketAsk, { used, ttlMs, fits }: Taken): BucketReading {
     return { max: ownMax, remaining: Math.max(0, ownMax - used), ttlMs, isExceeded: cost > 0 && !fits }
   }
 
-  function counted (one: BucketAsk): Eventually<Reading> {
+  function counted (one: BucketAsk): Eventually<BucketReading> {
     const taken = count([one])
     if (taken instanceof Promise) return taken.then(([first = nothing]) => read(one, first))
     return read(one, taken[0] ?? nothing)
@@ -118,7 +118,7 @@ export function limiterOf (options: LimiterOptions, limits: Limits, count: Count
   }
 
   /** The `RateLimit` headers follow draft-ietf-httpapi-ratelimit-headers-10. */
-  function headersOf ({ max: limit, remaining, ttlMs }: Reading): Record<string, string> {
+  function headersOf ({ max: limit, remaining, ttlMs }: BucketReading): Record<string, string> {
     const reset = seconds(ttlMs)
     return {
       'x-ratelimit-limit': String(limit),

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { sha256 } from '../lib/sha256.js'
 
-export interface BucketStoreOptions {
+export interface MemoryBucketsOptions {
   /** The window in milliseconds, from a key's first hit. */
   readonly windowMs: number
   /** Keys with their own bucket. Further keys share buckets. Default 50,000. */
@@ -15,10 +15,10 @@ export interface Count {
   /** The use in this window. Above the caller's `max` if the hit was refused. */
   readonly current: number
   /** Milliseconds until the window ends; 0 if there is no window. */
-  readonly ttl: number
+  readonly ttlMs: number
 }
 
-export interface BucketStore {
+export interface MemoryBuckets {
   /**
    * Takes `cost` from the key's bucket, all or nothing. A hit that would exceed `max` is refused and leaves
    * the bucket unchanged.
@@ -49,18 +49,18 @@ const maxKeyLength = 64
 const sharedBuckets = 4096
 /** The ends of one window, as two sources report it, differ by a network round trip. */
 const sameWindowMs = 500
-const nothing: Count = Object.freeze({ current: 0, ttl: 0 })
+const nothing: Count = Object.freeze({ current: 0, ttlMs: 0 })
 
 /**
  * Uses two generations instead of an LRU list. A bucket from one window has expired when the next one ends,
  * so a whole generation is dropped at once, and a flood cannot evict live buckets. When both are full, new
  * keys share buckets by a secret hash, so that an attacker cannot choose to share a victim's bucket.
  */
-export function createBucketStore ({
+export function createMemoryBuckets ({
   windowMs,
   maxKeys = 50_000,
   now = () => performance.now()
-}: BucketStoreOptions): BucketStore {
+}: MemoryBucketsOptions): MemoryBuckets {
   const secret = randomUUID()
   let young = new Map<string, Bucket>()
   let old = new Map<string, Bucket>()
@@ -106,18 +106,18 @@ export function createBucketStore ({
       const bucket = find(key, at)
       if (bucket === undefined) {
         if (cost <= max) add(key, { used: cost, endsAt: at + windowMs })
-        return { current: cost, ttl: windowMs }
+        return { current: cost, ttlMs: windowMs }
       }
       const current = bucket.used + cost
       if (current <= max) bucket.used = current
-      return { current, ttl: bucket.endsAt - at }
+      return { current, ttlMs: bucket.endsAt - at }
     },
 
     read (longKey) {
       const at = now()
       turn(at)
       const bucket = find(shorten(longKey), at)
-      return bucket === undefined ? nothing : { current: bucket.used, ttl: bucket.endsAt - at }
+      return bucket === undefined ? nothing : { current: bucket.used, ttlMs: bucket.endsAt - at }
     },
 
     note (longKey, used, endsAt) {

@@ -9,12 +9,12 @@ import {
   type PlaceAsk,
   type Taken
 } from './limits.js'
-import { type BucketStore, createBucketStore } from './memory-buckets.js'
+import { type MemoryBuckets, createMemoryBuckets } from './memory-buckets.js'
 
 export class MemoryLimits implements Limits {
   readonly isExact = true
   /** By kind and window: a flood of one kind takes no room from another, and a store has one window. */
-  readonly #stores = new Map<string, Map<number, BucketStore>>()
+  readonly #stores = new Map<string, Map<number, MemoryBuckets>>()
   /** The holders of each place, with their expiry. */
   readonly #places = new Map<string, Map<string, number>>()
   /** The last clearing of each bucket, and when it was applied here. */
@@ -34,11 +34,11 @@ export class MemoryLimits implements Limits {
   }
 
   known (ask: BucketAsk): Taken {
-    const { current: used, ttl: ttlMs } = this.#storeOf(ask).read(ask.bucket)
+    const { current: used, ttlMs } = this.#storeOf(ask).read(ask.bucket)
     return { fits: fits(ask, used), used, ttlMs }
   }
 
-  /** Applies a count from another source; see `BucketStore.note`. */
+  /** Applies a count from another source; see `MemoryBuckets.note`. */
   note (ask: BucketAsk, used: number, endsAt: number): void {
     this.#storeOf(ask).note(ask.bucket, used, endsAt)
   }
@@ -60,7 +60,7 @@ export class MemoryLimits implements Limits {
   #takeOne (ask: BucketAsk): Taken {
     if (ask.cost === 0) return this.known(ask)
     const { bucket, cost, max } = ask
-    const { current, ttl: ttlMs } = this.#storeOf(ask).take(bucket, cost, max)
+    const { current, ttlMs } = this.#storeOf(ask).take(bucket, cost, max)
     return current > max ? { fits: false, used: current - cost, ttlMs } : { fits: true, used: current, ttlMs }
   }
 
@@ -78,12 +78,12 @@ export class MemoryLimits implements Limits {
     return { fits: true, used: holders.size, ttlMs: leaseMs }
   }
 
-  #storeOf ({ bucket, windowMs }: BucketAsk): BucketStore {
+  #storeOf ({ bucket, windowMs }: BucketAsk): MemoryBuckets {
     const kind = bucket.slice(0, bucket.indexOf(':'))
     let stores = this.#stores.get(kind)
     if (stores === undefined) this.#stores.set(kind, stores = new Map())
     let store = stores.get(windowMs)
-    if (store === undefined) stores.set(windowMs, store = createBucketStore({ windowMs }))
+    if (store === undefined) stores.set(windowMs, store = createMemoryBuckets({ windowMs }))
     return store
   }
 }

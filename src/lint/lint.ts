@@ -109,7 +109,11 @@ const catchAll: Rule = tool => {
   )
   if (found === undefined) return []
   return [
-    ['catch-all', `takes a ${JSON.stringify(found[0])}: it reads and writes`, 'make one tool for reading and one for writing']
+    [
+      'catch-all',
+      `takes a ${JSON.stringify(found[0])}: it reads and writes`,
+      'make one tool for reading and one for writing'
+    ]
   ]
 }
 

@@ -25,7 +25,7 @@ export interface SignInView {
   readonly handle: string
 }
 
-export interface KeyView extends SignInView {
+export interface KeyFormView extends SignInView {
   /** The requested scopes. Empty: those of the key. */
   readonly scopes: readonly string[]
   /** The problem with the last attempt. */
@@ -46,7 +46,7 @@ export interface ConsentView extends SignInView {
   readonly endsAt?: number | undefined
 }
 
-export function keyPage ({ place, action, client, handle, scopes, problem }: KeyView): string {
+export function keyPage ({ place, action, client, handle, scopes, problem }: KeyFormView): string {
   const content = html`<h1>Connect ${client.name}</h1>
     <p class="lead">
       <strong>${client.name}</strong>${tagOf(client)} asks to use this server on your behalf. To continue,
@@ -101,6 +101,15 @@ export function keyPage ({ place, action, client, handle, scopes, problem }: Key
   })
 }
 
+const administratorNote = html`<p class="note">
+      <strong>This is an administrator's key.</strong>
+      The app would be able to do everything that an administrator may do here.
+    </p>`
+
+function missingNote (missing: readonly string[]): ReturnType<typeof html> {
+  return html`<small>It also asked for ${missing.join(', ')}, which your key does not have.</small>`
+}
+
 export function consentPage (view: ConsentView): string {
   const { place, action, client, handle, owner, keyName, isAdmin, scopes, missing, tools, endsAt } = view
   const content = html`<h1>Allow ${client.name}?</h1>
@@ -108,7 +117,7 @@ export function consentPage (view: ConsentView): string {
       You are signed in as <strong>${owner}</strong>. If you approve,
       <strong>${client.name}</strong>${tagOf(client)} may act on your behalf.
     </p>
-    ${isAdmin ? html`<p class="note"><strong>This is an administrator's key.</strong> The app would be able to do everything that an administrator may do here.</p>` : undefined}
+    ${isAdmin ? administratorNote : undefined}
     <dl>
       <div>
         <dt>Your key</dt>
@@ -117,7 +126,8 @@ export function consentPage (view: ConsentView): string {
       <div>
         <dt>It may use</dt>
         <dd>
-          ${tools === 1 ? '1 tool' : `${tools} tools`}${scopes.length === 0 ? undefined : scopeList(scopes)}${missing.length === 0 ? undefined : html`<small>It also asked for ${missing.join(', ')}, which your key does not have.</small>`}
+          ${tools === 1 ? '1 tool' : `${tools} tools`}${scopes.length === 0 ? undefined : scopeList(scopes)}
+          ${missing.length === 0 ? undefined : missingNote(missing)}
         </dd>
       </div>
       <div>

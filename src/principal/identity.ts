@@ -1,6 +1,6 @@
 /** Validates the identities that an app returns, because the rest of the package relies on them. */
 import { isRecord } from '../lib/guards.js'
-import { requireKeys } from '../lib/require.js'
+import { type OptionNames, requireKeys } from '../lib/require.js'
 import type { PrincipalAttributes } from './attributes.js'
 import type { Verified } from './presented.js'
 import { freezePrincipal, isRole, type Principal, type Role, roleForm } from './principal.js'
@@ -38,17 +38,15 @@ export interface Enrichment {
   readonly attributes?: Partial<PrincipalAttributes> | undefined
 }
 
-type Keys<T> = Readonly<Record<keyof T, true>>
-
-const ofEnrichments: Keys<Enrichment> = {
+const ofEnrichments: OptionNames<Enrichment> = {
   role: true,
   scopes: true,
   expiresAt: true,
   rateLimitMax: true,
   attributes: true
 }
-const ofIdentities: Keys<Identity> = { id: true, keyId: true, ...ofEnrichments }
-const ofPrincipals: Keys<Principal> = {
+const ofIdentities: OptionNames<Identity> = { id: true, keyId: true, ...ofEnrichments }
+const ofPrincipals: OptionNames<Principal> = {
   id: true,
   role: true,
   roles: true,

@@ -4,13 +4,13 @@ import type { Changed } from '../api-keys/file.js'
 import type { KeySet, KeySource, UsageStore } from '../api-keys/key-source.js'
 import type { LastUsed } from '../api-keys/last-use.js'
 import { formatKeyFile, type KeyRecord, parseKeyFile, type RecordLines } from '../api-keys/record.js'
-import type { Keys } from './link/keys.js'
+import type { RedisKeys } from './link/keys.js'
 import type { Link } from './link/link.js'
 import { changeKeys, noteUses } from './link/scripts.js'
 
 export interface RedisKeysOptions {
   readonly link: Link
-  readonly keys: Keys
+  readonly keys: RedisKeys
   readonly bus: Bus
 }
 

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Bus, isLater, type Json, type KeptNews, type Listener } from '../fleet/bus.js'
 import { Topics } from '../fleet/in-process-bus.js'
-import { blockMs, type Client } from './link/client.js'
-import type { Keys } from './link/keys.js'
+import { blockMs, type RedisClient } from './link/client.js'
+import type { RedisKeys } from './link/keys.js'
 import type { Link } from './link/link.js'
 import { letter, readLetters } from './link/scripts.js'
 
@@ -16,19 +16,19 @@ const batch = 500
 
 export interface RedisBusOptions {
   readonly link: Link
-  readonly keys: Keys
+  readonly keys: RedisKeys
   /** A separate connection, because it is blocked almost all the time. */
-  readonly reader: Client
+  readonly reader: RedisClient
 }
 
 export class RedisBus implements Bus {
   readonly id: string
   readonly isShared = true
   readonly #link: Link
-  readonly #reader: Client
+  readonly #reader: RedisClient
   readonly #alive: string
   readonly #news: string
-  readonly #keys: Keys
+  readonly #keys: RedisKeys
   readonly #topics = new Topics()
   readonly #gapListeners = new Set<() => void>()
   /** The ids of the last messages that were read. */

@@ -9,7 +9,7 @@ import {
   requireDocumentId,
   type StoredDocument
 } from '../oauth/server/documents/documents.js'
-import type { Keys } from './link/keys.js'
+import type { RedisKeys } from './link/keys.js'
 import type { Link } from './link/link.js'
 import { clock, script } from './link/scripts.js'
 
@@ -41,12 +41,12 @@ return redis.call('DEL', KEYS[1])
 
 export interface RedisDocumentsOptions {
   readonly link: Link
-  readonly keys: Keys
+  readonly keys: RedisKeys
 }
 
 export class RedisDocuments implements Documents {
   readonly #link: Link
-  readonly #keys: Keys
+  readonly #keys: RedisKeys
 
   constructor ({ link, keys }: RedisDocumentsOptions) {
     this.#link = link

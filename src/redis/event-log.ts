@@ -1,14 +1,14 @@
 /** The events of session streams in Redis, so that any instance can resume a stream. */
 import { EventBounds, type EventBoundsOptions } from '../mcp/legacy/sessions/event-bounds.js'
 import type { EventLog, KeptEvent, KeptStream } from '../mcp/legacy/sessions/event-log.js'
-import type { Keys } from './link/keys.js'
+import type { RedisKeys } from './link/keys.js'
 import type { Link } from './link/link.js'
 import { available } from './sessions.js'
 import { appendEvent, readEvents } from './session-scripts.js'
 
 export interface RedisEventsOptions extends EventBoundsOptions {
   readonly link: Link
-  readonly keys: Keys
+  readonly keys: RedisKeys
 }
 
 /**
@@ -34,7 +34,7 @@ interface Write {
 /** Each stream is a sorted set. Only the instance that runs its calls writes it. */
 export class RedisEvents implements EventLog {
   readonly #link: Link
-  readonly #keys: Keys
+  readonly #keys: RedisKeys
   readonly #options: EventBoundsOptions
   /** The streams that this instance wrote, by session. */
   readonly #sessions = new Map<string, Kept>()

@@ -1,12 +1,12 @@
 /** Remembers in Redis which credentials were accepted from which address. */
 import { type KnownThere, MemoryKnownThere } from '../principal/known-there.js'
-import { type Keys, hashOf } from './link/keys.js'
+import { type RedisKeys, keyHashOf } from './link/keys.js'
 import type { Link } from './link/link.js'
 import { knownAt, remember } from './link/scripts.js'
 
 export interface RedisKnownThereOptions {
   readonly link: Link
-  readonly keys: Keys
+  readonly keys: RedisKeys
   readonly ttlMs: number
 }
 
@@ -19,7 +19,7 @@ const maxAsked = 10_000
 /** An instance writes each accepted credential, and reads those of an address when the address is locked. */
 export class RedisKnownThere implements KnownThere {
   readonly #link: Link
-  readonly #keys: Keys
+  readonly #keys: RedisKeys
   readonly #ttlMs: number
   readonly #here: MemoryKnownThere
   readonly #asked = new Map<string, { readonly at: number, readonly answer: Promise<void> }>()
@@ -66,6 +66,6 @@ export class RedisKnownThere implements KnownThere {
   }
 
   #keyOf (address: string): string {
-    return this.#keys.of('address', hashOf(address), ':known')
+    return this.#keys.of('address', keyHashOf(address), ':known')
   }
 }

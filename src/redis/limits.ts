@@ -2,13 +2,13 @@
 import type { Ask, Taken } from '../limits/limits.js'
 import { clearedMs, partsOf } from '../limits/limits.js'
 import { type RemoteCount, ShadowedLimits, type ShadowedLimitsOptions } from '../limits/shadowed-limits.js'
-import { type Keys, hashOf } from './link/keys.js'
+import { type RedisKeys, keyHashOf } from './link/keys.js'
 import type { Argument, Link } from './link/link.js'
 import { clear, take } from './link/scripts.js'
 
 export interface RedisLimitsOptions extends Omit<ShadowedLimitsOptions, 'remote'> {
   readonly link: Link
-  readonly keys: Keys
+  readonly keys: RedisKeys
 }
 
 export class RedisLimits extends ShadowedLimits {
@@ -19,9 +19,9 @@ export class RedisLimits extends ShadowedLimits {
 
 class RedisCount implements RemoteCount {
   readonly #link: Link
-  readonly #keys: Keys
+  readonly #keys: RedisKeys
 
-  constructor (link: Link, keys: Keys) {
+  constructor (link: Link, keys: RedisKeys) {
     this.#link = link
     this.#keys = keys
   }
@@ -71,7 +71,7 @@ class RedisCount implements RemoteCount {
 
   #keyOf (bucket: string, rest = ''): string {
     const { kind, name, owner } = partsOf(bucket)
-    return this.#keys.of(kind, hashOf(owner), (name === '' ? '' : `:${name}`) + rest)
+    return this.#keys.of(kind, keyHashOf(owner), (name === '' ? '' : `:${name}`) + rest)
   }
 }
 

@@ -1,13 +1,13 @@
 /** Single-use items in Redis, shared by all instances. If taking one fails midway, it is put back. */
 import type { Bus } from '../fleet/bus.js'
 import { maxWaiting, type OneTimeStore } from '../tokens/one-time-store.js'
-import { type Keys, hashOf } from './link/keys.js'
+import { type RedisKeys, keyHashOf } from './link/keys.js'
 import type { Link } from './link/link.js'
 import { putOnce, takeOnce } from './link/scripts.js'
 
 export interface RedisOneTimeOptions {
   readonly link: Link
-  readonly keys: Keys
+  readonly keys: RedisKeys
   readonly bus: Bus
 }
 
@@ -17,7 +17,7 @@ const rememberedMs = 10 * 60_000
 
 export class RedisOneTimeStore implements OneTimeStore {
   readonly #link: Link
-  readonly #keys: Keys
+  readonly #keys: RedisKeys
   readonly #bus: Bus
   readonly #index: string
   readonly #taken = new Map<string, number>()
@@ -42,7 +42,7 @@ export class RedisOneTimeStore implements OneTimeStore {
   }
 
   async take (id: string): Promise<string | undefined> {
-    const name = hashOf(id)
+    const name = keyHashOf(id)
     if (this.#isTaken(name)) return undefined
     const keys = [this.#keyOf(id), this.#index]
     // Read it first, so that it can be put back if the second command fails.
@@ -61,7 +61,7 @@ export class RedisOneTimeStore implements OneTimeStore {
   }
 
   async spend (id: string, ttlMs: number): Promise<boolean> {
-    return await this.#link.call('SET', this.#keys.of('spent', hashOf(id)), 1, 'PX', ttlMs, 'NX') === 'OK'
+    return await this.#link.call('SET', this.#keys.of('spent', keyHashOf(id)), 1, 'PX', ttlMs, 'NX') === 'OK'
   }
 
   close (): void {
@@ -97,7 +97,7 @@ export class RedisOneTimeStore implements OneTimeStore {
   }
 
   #keyOf (id: string): string {
-    return this.#keys.shared(`once:${hashOf(id)}`)
+    return this.#keys.shared(`once:${keyHashOf(id)}`)
   }
 }
 

@@ -1,15 +1,15 @@
 /** Created and revoked tokens in Redis, shared by all instances. */
 import type { Bus } from '../fleet/bus.js'
 import type { Revocable } from '../ledger/index-in-memory.js'
-import { readRecord, type StateRecord } from '../ledger/records.js'
-import { endOf, nameOf, type Shared, type SharedRecords, weightOf } from '../ledger/shared-records.js'
-import type { Keys } from './link/keys.js'
+import { readRecord, type LedgerRecord } from '../ledger/records.js'
+import { endOf, nameOf, type ShareResult, type SharedRecords, weightOf } from '../ledger/shared-records.js'
+import type { RedisKeys } from './link/keys.js'
 import type { Argument, Link } from './link/link.js'
-import { addRecords, sweepRecords } from './link/scripts.js'
+import { shareRecords, sweepRecords } from './link/scripts.js'
 
 export interface RedisRecordsOptions {
   readonly link: Link
-  readonly keys: Keys
+  readonly keys: RedisKeys
   readonly bus: Bus
 }
 
@@ -25,7 +25,7 @@ interface Value {
   readonly name: string
   readonly value: string
   /** `undefined` for a record of a later version. */
-  readonly record: StateRecord | undefined
+  readonly record: LedgerRecord | undefined
 }
 
 /** A hash of all records, and a message for each new one. */
@@ -34,8 +34,8 @@ export class RedisRecords implements SharedRecords {
   readonly #bus: Bus
   readonly #state: string
   readonly #news: string
-  #apply: (record: StateRecord) => void = () => {}
-  #mine: () => Iterable<StateRecord> = () => []
+  #apply: (record: LedgerRecord) => void = () => {}
+  #mine: () => Iterable<LedgerRecord> = () => []
   /** The running merge, and the one that starts after it. */
   #merging: Promise<void> | undefined
   #next: Promise<void> | undefined
@@ -48,19 +48,19 @@ export class RedisRecords implements SharedRecords {
     this.#news = keys.shared('news')
   }
 
-  async add (records: readonly StateRecord[], unless?: Revocable): Promise<Shared> {
+  async add (records: readonly LedgerRecord[], unless?: Revocable): Promise<ShareResult> {
     for (let start = 0; start < Math.max(1, records.length); start += batch) {
       const guards = start === 0 && unless !== undefined ? guardsOf(unless) : []
       const args: Argument[] = [this.#link.id, guards.length, ...guards.flat()]
       for (const record of records.slice(start, start + batch)) {
         args.push(nameOf(record), String(weightOf(record)), JSON.stringify(record))
       }
-      if (await this.#link.run(addRecords, [this.#state, this.#news], args) !== 1) return 'refused'
+      if (await this.#link.run(shareRecords, [this.#state, this.#news], args) !== 1) return 'refused'
     }
     return 'added'
   }
 
-  async follow (apply: (record: StateRecord) => void, mine: () => Iterable<StateRecord>): Promise<void> {
+  async follow (apply: (record: LedgerRecord) => void, mine: () => Iterable<LedgerRecord>): Promise<void> {
     this.#apply = apply
     this.#mine = mine
     this.#bus.on(recordTopic, message => {
@@ -88,7 +88,7 @@ export class RedisRecords implements SharedRecords {
     const time = await this.#link.call('TIME')
     const nowMs = Math.min(Date.now(), Array.isArray(time) ? Number(time[0]) * 1000 : 0)
     const live = new Set([...this.#mine()].map(nameOf))
-    const hasExpired = (record: StateRecord | undefined): boolean =>
+    const hasExpired = (record: LedgerRecord | undefined): boolean =>
       record !== undefined && endOf(record) + graceMs < nowMs && !live.has(nameOf(record))
     for await (const values of this.#scan()) {
       const expired = values
@@ -139,7 +139,7 @@ export class RedisRecords implements SharedRecords {
   }
 }
 
-function parse (json: string): StateRecord | undefined {
+function parse (json: string): LedgerRecord | undefined {
   try {
     return readRecord(JSON.parse(json))
   } catch {

@@ -10,7 +10,7 @@ import {
   type SessionStore,
   maxUris
 } from '../mcp/legacy/sessions/store.js'
-import { type Keys, hashOf } from './link/keys.js'
+import { type RedisKeys, keyHashOf } from './link/keys.js'
 import type { Argument, Link } from './link/link.js'
 import type { Script } from './link/scripts.js'
 import {
@@ -25,7 +25,7 @@ import {
 
 export interface RedisSessionsOptions {
   readonly link: Link
-  readonly keys: Keys
+  readonly keys: RedisKeys
   readonly bounds: SessionBounds
   /** How often the use of a session is written, in milliseconds. Default 1,000. */
   readonly useMs?: number
@@ -34,7 +34,7 @@ export interface RedisSessionsOptions {
 export class RedisSessions implements SessionStore {
   readonly isShared = true
   readonly #link: Link
-  readonly #keys: Keys
+  readonly #keys: RedisKeys
   readonly #bounds: SessionBounds
   readonly #useMs: number
   /** When this instance last wrote the use of a session. */
@@ -155,7 +155,7 @@ export class RedisSessions implements SessionStore {
     const known = this.#owners.get(owner)
     if (known !== undefined) return known
     if (this.#owners.size >= maxOwners) this.#owners.clear()
-    const hash = hashOf(owner)
+    const hash = keyHashOf(owner)
     this.#owners.set(owner, hash)
     return hash
   }

@@ -1,7 +1,7 @@
 /** Opens, monitors and closes everything that instances share in Redis. */
 import type { FleetHealth } from '../fleet/health.js'
 import { OperatorError } from '../lib/operator-error.js'
-import { requireKeys } from '../lib/require.js'
+import { type OptionNames, requireKeys } from '../lib/require.js'
 import type { SessionBounds } from '../mcp/legacy/sessions/store.js'
 import type { SessionStores } from '../mcp/legacy/sessions/sessions.js'
 import { RedisKeySource, RedisUsageStore } from './api-keys.js'
@@ -9,11 +9,11 @@ import { RedisBus } from './bus.js'
 import { createClients, isClient, type RedisSource } from './link/client.js'
 import { RedisDocuments } from './documents.js'
 import { RedisEvents } from './event-log.js'
-import { Keys } from './link/keys.js'
+import { RedisKeys } from './link/keys.js'
 import { RedisKnownThere } from './known-there.js'
 import type { DownLimits } from '../limits/shadowed-limits.js'
 import { RedisLimits } from './limits.js'
-import { evictionPolicy, faultOf, sentenceOf } from './link/faults.js'
+import { evictionPolicy, redisFaultOf, sentenceOf } from './link/faults.js'
 import { Link } from './link/link.js'
 import { RedisOneTimeStore } from './one-time.js'
 import { RedisRecords } from './records.js'
@@ -34,7 +34,7 @@ export interface RedisOptions {
   readonly start?: 'wait' | 'degraded' | undefined
 }
 
-const optionNames: Readonly<Record<keyof RedisOptions, true>> = {
+const optionNames: OptionNames<RedisOptions> = {
   source: true, prefix: true, timeoutMs: true, whenDownLimits: true, whenDownRevocations: true, start: true
 }
 
@@ -64,7 +64,7 @@ const startMs = 10_000
 
 export interface RedisStores {
   readonly link: Link
-  readonly keys: Keys
+  readonly keys: RedisKeys
   readonly limits: RedisLimits
   readonly knownThere: RedisKnownThere
   readonly bus: RedisBus
@@ -89,7 +89,7 @@ export interface RedisStores {
 export function openRedis (options: RedisOptions, endpoint: string, knownTtlMs: number, log: RedisLog): RedisStores {
   const { source, prefix = 'mcp:', timeoutMs, whenDownLimits, start = 'wait' } = options
   const { commands, reader } = createClients(source, timeoutMs)
-  const keys = new Keys(`${prefix}${endpoint}:`)
+  const keys = new RedisKeys(`${prefix}${endpoint}:`)
   const link = new Link({ client: commands, keys, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
   // First, so that the bus notes its position in the messages before the other stores read from Redis.
   const bus = new RedisBus({ link, keys, reader })
@@ -140,7 +140,8 @@ async function inTime (merged: Promise<void>, link: Link): Promise<void> {
     timer = setTimeout(() => {
       reject(
         new RedisStartError(
-          `${sentenceOf(link.reason === '' ? 'TIMEOUT' : link.reason)}, or set REDIS_START=degraded to start without it.`
+          `${sentenceOf(link.reason === '' ? 'TIMEOUT' : link.reason)}, or set REDIS_START=degraded to start ` +
+            'without it.'
         )
       )
     }, startMs)
@@ -196,7 +197,7 @@ class Watch {
     this.#isTold = true
     this.#since = Date.now()
     this.byPolicy = 0
-    const { wrong, right } = faultOf(reason)
+    const { wrong, right } = redisFaultOf(reason)
     this.#log.warn(
       { reason, problem: wrong, fix: right },
       'Redis cannot be used: REDIS_DOWN_LIMITS and REDIS_DOWN_REVOCATIONS apply'

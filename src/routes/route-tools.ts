@@ -1,9 +1,9 @@
 /** Collects the host's routes that are also tools, and creates the tools when all routes are registered. */
 import type { FastifyInstance, FastifySchema, InjectOptions, RouteOptions } from 'fastify'
 import { isRecord } from '../lib/guards.js'
-import { requireKeys } from '../lib/require.js'
+import { type OptionNames, requireKeys } from '../lib/require.js'
 import type { Tool, ToolAnnotations, ToolDefinition } from '../tools/tool.js'
-import { requireItem } from '../tools/validate.js'
+import { itemFields, requireItem } from '../tools/validate.js'
 import { callRoute } from './route-call.js'
 import { inputOf } from './route-input.js'
 import { parsePath } from './route-path.js'
@@ -24,18 +24,8 @@ interface Found {
   readonly scope: FastifyInstance
 }
 
-type Names = Readonly<Record<keyof RouteTool, true>>
-
-const names: Names = {
-  name: true,
-  title: true,
-  description: true,
-  icons: true,
-  _meta: true,
-  access: true,
-  deadlineMs: true,
-  cost: true,
-  tags: true,
+const names: OptionNames<RouteTool> = {
+  ...itemFields,
   annotations: true,
   rate: true,
   concurrency: true,

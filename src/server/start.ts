@@ -5,8 +5,7 @@ import { endpointOf, loadConfig, type Config, type Environment } from '../config
 import { drainOnEnd } from './drain.js'
 import { listen } from './listen.js'
 import { OperatorError } from '../lib/operator-error.js'
-import { requireKeys } from '../lib/require.js'
-import type { Keys } from '../chain/options.js'
+import { type OptionNames, requireKeys } from '../lib/require.js'
 import type { Endpoint } from '../mcp/endpoint.js'
 import { reloadOnHangUp } from './reload.js'
 import { announceInWorker, channelOfWorker, isOurWorker, obeyPrimary, runWorkers, workersOf } from './workers.js'
@@ -30,7 +29,7 @@ export interface ServerOptions extends Omit<AppOptions, 'config'> {
 }
 
 const { config: _, ...ofApp } = appOptionNames
-const optionNames: Keys<ServerOptions> = { ...ofApp, announce: true, onFailure: true }
+const optionNames: OptionNames<ServerOptions> = { ...ofApp, announce: true, onFailure: true }
 
 /** The server could not start, for a reason that the operator can fix. The message is for the operator. */
 export class StartError extends OperatorError {

@@ -6,7 +6,7 @@ import { toStandardOutput } from '../log/stdout.js'
 import { stateKeyOf } from '../mcp/request-state-key.js'
 import type { OAuthOptions } from '../oauth/settings.js'
 import { infoOf } from './server-info.js'
-import { policyFileOf, readIssuers, readUpstreams, settingProblemOf } from '../setting-files.js'
+import { policyFileOf, readIssuers, upstreamsOfSettings, settingProblemOf } from '../setting-files.js'
 import { secretsOf } from '../setting-secrets.js'
 import { readToolPolicies } from '../tools/policy-file.js'
 import type { Channel } from '../workers/channel.js'
@@ -67,7 +67,7 @@ export function upstreamsOf (
   environment: Environment,
   given?: McpAuthOptions['upstreams']
 ): Pick<McpAuthOptions, 'upstreams'> {
-  const upstreams = given ?? readUpstreams(config, environment)
+  const upstreams = given ?? upstreamsOfSettings(config, environment)
   if (upstreams === undefined) return {}
   return { upstreams: { lockFile: config.UPSTREAMS_LOCK, maxResultBytes: config.UPSTREAM_MAX_RESULT, ...upstreams } }
 }

@@ -37,7 +37,7 @@ function codesOf (...classes: ReadonlyArray<{ readonly code: string }>): Readonl
 }
 
 /** `isWhole`: the request was refused as a whole. `isMessage`: it contains a JSON-RPC message. */
-export function kindOf (code: string | undefined, isWhole: boolean, isMessage: boolean): Decision['kind'] {
+export function decisionKindOf (code: string | undefined, isWhole: boolean, isMessage: boolean): Decision['kind'] {
   if (code !== undefined && limits.has(code)) return 'limited'
   if (isWhole) return 'refused'
   return isMessage ? 'called' : 'served'

@@ -1,7 +1,7 @@
 /** Measures: numbers that parts of the server report when metrics are scraped, such as open streams. */
 
 /** Pairs of labels and value, or only a value if there are no labels. */
-export type Reading = number | ReadonlyArray<readonly [labels: Readonly<Record<string, string>>, value: number]>
+export type MeasureValue = number | ReadonlyArray<readonly [labels: Readonly<Record<string, string>>, value: number]>
 
 /** All measures. Metrics prefix their names with `fastify_mcp_auth_`. Labels are words from fixed sets. */
 export const measures = {
@@ -26,7 +26,7 @@ export const measures = {
 export type MeasureName = keyof typeof measures
 
 export class Measures {
-  readonly #reads = new Map<MeasureName, Array<() => Reading>>()
+  readonly #reads = new Map<MeasureName, Array<() => MeasureValue>>()
 
   readonly #catalogs: Array<(kind: 'tool' | 'prompt', name: string) => boolean> = []
 
@@ -43,7 +43,7 @@ export class Measures {
   /**
    * `read` is called when metrics are scraped, and must be synchronous. Values of the same name are summed.
    */
-  add (name: MeasureName, read: () => Reading): void {
+  add (name: MeasureName, read: () => MeasureValue): void {
     const reads = this.#reads.get(name)
     if (reads === undefined) this.#reads.set(name, [read])
     else reads.push(read)
@@ -62,7 +62,7 @@ export class Measures {
   }
 }
 
-function samplesOf (read: () => Reading): ReadonlyArray<readonly [Readonly<Record<string, string>>, number]> {
+function samplesOf (read: () => MeasureValue): ReadonlyArray<readonly [Readonly<Record<string, string>>, number]> {
   try {
     const reading = read()
     return typeof reading === 'number' ? [[{}, reading]] : reading

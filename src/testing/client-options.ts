@@ -3,7 +3,7 @@ import type { Eventually } from '../lib/eventually.js'
 import type { PrincipalFields } from '../principal/principal.js'
 import type { ElicitAnswer, SampleAnswer, ToolSampleAnswer } from '../tools/client-requests.js'
 import type { JsonSchema } from '../tools/content.js'
-import type { Json } from './inject-mcp.js'
+import type { JsonObject } from './inject-mcp.js'
 
 export interface TestClientOptions {
   /** The path of the endpoint, including the prefix of its scope. Default `/mcp`. */
@@ -33,7 +33,7 @@ export interface TestClientOptions {
     readonly url?: string
   }) => Eventually<ElicitAnswer>
   /** Answers on behalf of the model. Default: the client has no model. */
-  readonly onSample?: (request: Json) => Eventually<SampleAnswer | ToolSampleAnswer>
+  readonly onSample?: (request: JsonObject) => Eventually<SampleAnswer | ToolSampleAnswer>
   /** The workspace roots. Default: none. */
   readonly roots?: ReadonlyArray<{ readonly uri: string; readonly name?: string }>
 }

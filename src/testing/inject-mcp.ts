@@ -4,9 +4,9 @@ import { asPrincipal } from '../http/request/in-process.js'
 import { isRecord } from '../lib/guards.js'
 import type { Principal } from '../principal/principal.js'
 
-export type Json = Record<string, unknown>
+export type JsonObject = Record<string, unknown>
 
-export interface Target {
+export interface TestTarget {
   readonly app: FastifyInstance
   readonly url: string
   /** The headers of every request, including the credential. */
@@ -15,23 +15,23 @@ export interface Target {
   readonly principal?: Principal | undefined
 }
 
-export interface Outcome {
+export interface TestAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, unknown>>
   /** The JSON-RPC response, or the plain body of a refusal; `undefined` if there is none. */
-  readonly answer: Json | undefined
+  readonly answer: JsonObject | undefined
 }
 
 /** Called with each message that is not the answer, as it arrives. */
-export type OnMessage = (message: Json) => void
+export type OnMessage = (message: JsonObject) => void
 
 /** Posts `message`. Resolves with its answer, or when its stream ends. */
 export async function postMessage (
-  target: Target,
-  message: Json,
+  target: TestTarget,
+  message: JsonObject,
   headers: Record<string, string>,
   onMessage: OnMessage
-): Promise<Outcome> {
+): Promise<TestAnswer> {
   return await send(
     target,
     {
@@ -48,10 +48,10 @@ export async function postMessage (
 }
 
 export async function send (
-  { app, url, headers, principal }: Target,
+  { app, url, headers, principal }: TestTarget,
   options: InjectOptions & { readonly headers: Record<string, string> },
   onMessage: OnMessage
-): Promise<Outcome> {
+): Promise<TestAnswer> {
   await app.ready()
   const inject = async (more: Record<string, string>) =>
     await app.inject({
@@ -63,7 +63,7 @@ export async function send (
   const response = principal === undefined ? await inject({}) : await asPrincipal(principal, inject)
   const isStream = String(response.headers['content-type']).startsWith('text/event-stream')
   const { statusCode: status, headers: answered } = response
-  let answer: Json | undefined
+  let answer: JsonObject | undefined
   const take = (message: unknown): void => {
     if (!isRecord(message)) return
     if (isStream && 'method' in message) onMessage(message)

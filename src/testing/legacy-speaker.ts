@@ -1,6 +1,6 @@
 /** The test client of revision 2025-11-25. */
 import { isRecord } from '../lib/guards.js'
-import { type Json, postMessage, send } from './inject-mcp.js'
+import { type JsonObject, postMessage, send } from './inject-mcp.js'
 import { maxQuestions, Speaker, type TestNotification } from './speaker.js'
 import { resultOf } from './test-client-error.js'
 
@@ -10,7 +10,12 @@ const legacyRevision = '2025-11-25'
 export class LegacySpeaker extends Speaker {
   #opened: Promise<Record<string, string>> | undefined
 
-  async request (method: string, params: Json, meta: Json = {}, heard: TestNotification[] = []): Promise<Json> {
+  async request (
+    method: string,
+    params: JsonObject,
+    meta: JsonObject = {},
+    heard: TestNotification[] = []
+  ): Promise<JsonObject> {
     const headers = await (this.#opened ??= this.#open())
     const all = Object.keys(meta).length === 0 ? params : { ...params, _meta: meta }
     return await this.#send({ jsonrpc: '2.0', id: this.nextId(), method, params: all }, headers, heard)
@@ -34,7 +39,7 @@ export class LegacySpeaker extends Speaker {
     return headers
   }
 
-  async #send (message: Json, headers: Record<string, string>, heard: TestNotification[]): Promise<Json> {
+  async #send (message: JsonObject, headers: Record<string, string>, heard: TestNotification[]): Promise<JsonObject> {
     let fault: unknown
     let questions = 0
     const outcome = await postMessage(this.target, message, headers, said => {
@@ -47,8 +52,8 @@ export class LegacySpeaker extends Speaker {
     return resultOf(outcome)
   }
 
-  async #answer ({ id, method, params }: Json, headers: Record<string, string>, refusal?: string): Promise<void> {
-    const answer = async (body: Json): Promise<void> => {
+  async #answer ({ id, method, params }: JsonObject, headers: Record<string, string>, refusal?: string): Promise<void> {
+    const answer = async (body: JsonObject): Promise<void> => {
       await postMessage(this.target, { jsonrpc: '2.0', id, ...body }, headers, () => {})
     }
     try {

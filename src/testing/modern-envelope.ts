@@ -1,12 +1,12 @@
 /** Builds the `_meta` and the matching headers of a request of revision 2026-07-28. */
 import { isRecord } from '../lib/guards.js'
-import type { Json } from './inject-mcp.js'
+import type { JsonObject } from './inject-mcp.js'
 
 const revision = '2026-07-28'
 const prefix = 'io.modelcontextprotocol/'
 
 /** Requests all log messages, because a test may check them. */
-export function modernMeta (clientInfo: Json, capabilities: Json): Json {
+export function modernMeta (clientInfo: JsonObject, capabilities: JsonObject): JsonObject {
   return {
     [`${prefix}protocolVersion`]: revision,
     [`${prefix}clientCapabilities`]: capabilities,
@@ -15,7 +15,7 @@ export function modernMeta (clientInfo: Json, capabilities: Json): Json {
   }
 }
 
-export function modernHeaders (method: string, { name, uri }: Json): Record<string, string> {
+export function modernHeaders (method: string, { name, uri }: JsonObject): Record<string, string> {
   const named = method === 'resources/read' ? uri : name
   return {
     'mcp-protocol-version': revision,
@@ -25,7 +25,7 @@ export function modernHeaders (method: string, { name, uri }: Json): Record<stri
 }
 
 /** The headers for arguments that the tool's schema marks with `x-mcp-header`. */
-export function askedHeaders (tools: unknown, { name, arguments: args }: Json): Record<string, string> {
+export function askedHeaders (tools: unknown, { name, arguments: args }: JsonObject): Record<string, string> {
   const tool: unknown = Array.isArray(tools) ? tools.find(one => isRecord(one) && one.name === name) : undefined
   return isRecord(tool) ? headersOf(tool.inputSchema, args) : {}
 }

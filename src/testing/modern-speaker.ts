@@ -1,14 +1,19 @@
 /** The test client of revision 2026-07-28. */
 import { isRecord } from '../lib/guards.js'
-import { type Json, postMessage } from './inject-mcp.js'
+import { type JsonObject, postMessage } from './inject-mcp.js'
 import { askedHeaders, modernHeaders, modernMeta } from './modern-envelope.js'
 import { maxQuestions, Speaker, type TestNotification } from './speaker.js'
 import { resultOf } from './test-client-error.js'
 
 /** Requests are independent. A call that asks questions is sent again with the answers. */
 export class ModernSpeaker extends Speaker {
-  async request (method: string, params: Json, meta: Json = {}, heard: TestNotification[] = []): Promise<Json> {
-    let more: Json = {}
+  async request (
+    method: string,
+    params: JsonObject,
+    meta: JsonObject = {},
+    heard: TestNotification[] = []
+  ): Promise<JsonObject> {
+    let more: JsonObject = {}
     for (let round = 0; round < maxQuestions; round++) {
       const result = await this.#send(method, {
         ...params,
@@ -23,10 +28,10 @@ export class ModernSpeaker extends Speaker {
 
   async #send (
     method: string,
-    params: Json,
+    params: JsonObject,
     heard: TestNotification[],
     headers: Record<string, string> = {}
-  ): Promise<Json> {
+  ): Promise<JsonObject> {
     const message = { jsonrpc: '2.0', id: this.nextId(), method, params }
     const outcome = await postMessage(
       this.target,
@@ -49,7 +54,7 @@ export class ModernSpeaker extends Speaker {
     return Object.keys(wanted).length === 0 ? resultOf(outcome) : await this.#send(method, params, heard, wanted)
   }
 
-  async #answers (requests: unknown): Promise<Json> {
+  async #answers (requests: unknown): Promise<JsonObject> {
     const asked = Object.entries(isRecord(requests) ? requests : {})
     const answers = await Promise.all(asked.map(async ([key, request]) => {
       const { method, params } = isRecord(request) ? request : {}

@@ -1,23 +1,23 @@
 /** The base class of the test clients of both eras: the caller, and answers to the endpoint's questions. */
 import type { FastifyInstance } from 'fastify'
 import { isRecord } from '../lib/guards.js'
-import { requireKeys } from '../lib/require.js'
+import { type OptionNames, requireKeys } from '../lib/require.js'
 import type { Endpoint } from '../mcp/endpoint.js'
 import { endpointsAt } from '../mcp/served.js'
 import { principalOf } from '../principal/principal.js'
 import type { TestClientOptions } from './client-options.js'
-import type { Json, Target } from './inject-mcp.js'
+import type { JsonObject, TestTarget } from './inject-mcp.js'
 
 /** A notification that came before the answer. */
 export interface TestNotification {
   readonly method: string
-  readonly params: Json
+  readonly params: JsonObject
 }
 
 /** The most questions of a call. A handler with more probably asks for ever. */
 export const maxQuestions = 32
 
-const names: Readonly<Record<keyof TestClientOptions, true>> = {
+const names: OptionNames<TestClientOptions> = {
   url: true,
   key: true,
   token: true,
@@ -32,7 +32,7 @@ const names: Readonly<Record<keyof TestClientOptions, true>> = {
 
 export abstract class Speaker {
   readonly notifications: TestNotification[] = []
-  readonly target: Target
+  readonly target: TestTarget
   readonly options: TestClientOptions
   #lastId = 0
 
@@ -56,15 +56,20 @@ export abstract class Speaker {
   }
 
   /** `heard` receives the notifications of this request; `notifications` contains those of all requests. */
-  abstract request (method: string, params: Json, meta?: Json, heard?: TestNotification[]): Promise<Json>
+  abstract request (
+    method: string,
+    params: JsonObject,
+    meta?: JsonObject,
+    heard?: TestNotification[]
+  ): Promise<JsonObject>
 
   async close (): Promise<void> {}
 
-  get clientInfo (): Json {
+  get clientInfo (): JsonObject {
     return { ...this.options.clientInfo ?? { name: 'fastify-mcp-auth-test-client', version: '1' } }
   }
 
-  get capabilities (): Json {
+  get capabilities (): JsonObject {
     const { onElicit, onSample, roots } = this.options
     return {
       ...(onElicit === undefined ? {} : { elicitation: { form: {}, url: {} } }),
@@ -85,14 +90,14 @@ export abstract class Speaker {
     return ++this.#lastId
   }
 
-  hear ({ method, params }: Json, heard: TestNotification[]): void {
+  hear ({ method, params }: JsonObject, heard: TestNotification[]): void {
     const notification = { method: String(method), params: isRecord(params) ? params : {} }
     this.notifications.push(notification)
     heard.push(notification)
   }
 
   /** The answer of the user, the model or the workspace. */
-  async answerTo (method: unknown, params: Json): Promise<Json> {
+  async answerTo (method: unknown, params: JsonObject): Promise<JsonObject> {
     const { onElicit, onSample, roots } = this.options
     if (method === 'elicitation/create' && onElicit !== undefined) {
       const { message, requestedSchema, url } = params

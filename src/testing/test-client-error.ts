@@ -1,6 +1,6 @@
 /** The error of a test client when a request is refused. */
 import { isRecord } from '../lib/guards.js'
-import type { Json, Outcome } from './inject-mcp.js'
+import type { JsonObject, TestAnswer } from './inject-mcp.js'
 
 /** The endpoint, or a plugin in front of it, refused the request. */
 export class TestClientError extends Error {
@@ -11,10 +11,10 @@ export class TestClientError extends Error {
   readonly code: string | undefined
   /** `error.code` of the JSON-RPC error. */
   readonly rpcCode: number | undefined
-  readonly data: Json
+  readonly data: JsonObject
   readonly headers: Readonly<Record<string, unknown>>
 
-  constructor ({ status, headers, answer = {} }: Outcome) {
+  constructor ({ status, headers, answer = {} }: TestAnswer) {
     const error = isRecord(answer.error) ? answer.error : answer
     const data = isRecord(error.data) ? error.data : error
     super(`${status} ${typeof error.message === 'string' ? error.message : 'no answer'}`)
@@ -27,7 +27,7 @@ export class TestClientError extends Error {
 }
 
 /** The result of an answer. Throws a `TestClientError` if there is none. */
-export function resultOf (outcome: Outcome): Json {
+export function resultOf (outcome: TestAnswer): JsonObject {
   const { status, answer } = outcome
   if (status >= 400 || answer === undefined || !isRecord(answer.result)) throw new TestClientError(outcome)
   return answer.result

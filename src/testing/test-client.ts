@@ -4,7 +4,7 @@ import { isRecord } from '../lib/guards.js'
 import type { ResourceContents } from '../tools/content.js'
 import type { ToolResult } from '../tools/tool.js'
 import type { TestClientOptions } from './client-options.js'
-import type { Json } from './inject-mcp.js'
+import type { JsonObject } from './inject-mcp.js'
 import { LegacySpeaker } from './legacy-speaker.js'
 import { ModernSpeaker } from './modern-speaker.js'
 import type { TestNotification } from './speaker.js'
@@ -16,19 +16,19 @@ export interface TestToolResult extends ToolResult {
 }
 
 /** A tool as a list shows it. */
-export type ListedTool = Json & { readonly name: string }
+export type ListedTool = JsonObject & { readonly name: string }
 
 export interface TestClient {
-  callTool: (name: string, args?: Json) => Promise<TestToolResult>
+  callTool: (name: string, args?: JsonObject) => Promise<TestToolResult>
   /** The tools that this caller can see. With `tags`, only those with one of the tags. */
   listTools: (filter?: { readonly tags?: readonly string[] }) => Promise<readonly ListedTool[]>
-  listResources: () => Promise<ReadonlyArray<Json & { readonly uri: string }>>
-  listResourceTemplates: () => Promise<ReadonlyArray<Json & { readonly uriTemplate: string }>>
-  readResource: (uri: string) => Promise<Json & { readonly contents: readonly ResourceContents[] }>
-  listPrompts: () => Promise<ReadonlyArray<Json & { readonly name: string }>>
-  getPrompt: (name: string, args?: Record<string, string>) => Promise<Json>
+  listResources: () => Promise<ReadonlyArray<JsonObject & { readonly uri: string }>>
+  listResourceTemplates: () => Promise<ReadonlyArray<JsonObject & { readonly uriTemplate: string }>>
+  readResource: (uri: string) => Promise<JsonObject & { readonly contents: readonly ResourceContents[] }>
+  listPrompts: () => Promise<ReadonlyArray<JsonObject & { readonly name: string }>>
+  getPrompt: (name: string, args?: Record<string, string>) => Promise<JsonObject>
   /** Sends a request with any method. Resolves to its result. */
-  request: (method: string, params?: Json) => Promise<Json>
+  request: (method: string, params?: JsonObject) => Promise<JsonObject>
   /** All notifications so far, in order. */
   readonly notifications: readonly TestNotification[]
   /** Ends the session, if there is one (legacy era). */

@@ -1,7 +1,7 @@
 /** MCP Apps: a tool with a page that shows its results (extension io.modelcontextprotocol/ui, 2026-01-26). */
 import { readFileSync } from 'node:fs'
 import { codeOf, isListOf, isRecord } from '../lib/guards.js'
-import { requireKeys } from '../lib/require.js'
+import { type OptionNames, requireKeys } from '../lib/require.js'
 import { isLoopback } from '../net/loopback.js'
 import type { Meta } from './content.js'
 import type { FixedResource } from './resource.js'
@@ -52,7 +52,7 @@ export interface App {
   readonly view: FixedResource
 }
 
-const known: Readonly<Record<keyof AppDefinition, true>> = {
+const known: OptionNames<AppDefinition> = {
   name: true,
   title: true,
   description: true,

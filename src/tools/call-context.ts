@@ -1,9 +1,8 @@
 /** The context of a call: information for the handler, and ways to talk to its caller. */
 import type { z } from 'zod'
-import type { ToolResult } from './tool.js'
 import type { Principal } from '../principal/principal.js'
 import type { AppContext, CallLogger, CallRequest } from './app-context.js'
-import type { JsonSchema } from './content.js'
+import type { JsonSchema, ToolResult } from './content.js'
 import type {
   ElicitAnswer,
   FormAnswer,

@@ -47,6 +47,16 @@ export interface ResourceContents {
   _meta?: Meta
 }
 
+/** What a tool returns. */
+export interface ToolResult<S = Record<string, unknown>> {
+  /** Default: the text form of `structuredContent`. */
+  content?: Content[]
+  /** Required if the tool has an output schema. Dropped from an error that does not match the schema. */
+  structuredContent?: S
+  isError?: boolean
+  _meta?: Meta
+}
+
 /** True if clients can parse `value` as annotations. */
 export function isAnnotations (value: unknown): boolean {
   if (!isRecord(value)) return false

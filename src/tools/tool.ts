@@ -2,7 +2,9 @@
 import type { z } from 'zod'
 import type { AccessRule } from '../principal/access.js'
 import type { CallContext } from './call-context.js'
-import type { Content, Icon, JsonSchema, Meta, Schema } from './content.js'
+import type { Icon, JsonSchema, Meta, Schema, ToolResult } from './content.js'
+
+export type { ToolResult } from './content.js'
 
 export type Output<S> = S extends z.ZodObject ? z.output<S> : Record<string, unknown>
 
@@ -13,15 +15,6 @@ export type Output<S> = S extends z.ZodObject ? z.output<S> : Record<string, unk
 export type Returned<O> = O extends z.ZodObject
   ? ToolResult<z.input<O>> | (ToolResult & { isError: true })
   : ToolResult | string
-
-export interface ToolResult<S = Record<string, unknown>> {
-  /** Default: the text form of `structuredContent`. */
-  content?: Content[]
-  /** Required if the tool has an output schema. Dropped from an error that does not match the schema. */
-  structuredContent?: S
-  isError?: boolean
-  _meta?: Meta
-}
 
 /** The common fields of tools, resources and prompts. */
 export interface Item {

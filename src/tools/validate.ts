@@ -7,15 +7,14 @@ import type { AccessRule } from '../principal/access.js'
 import { isRole, roleForm } from '../principal/principal.js'
 import { scopeForm } from '../principal/scope.js'
 import { isListOf, isRecord } from '../lib/guards.js'
-import { requireKeys, requireWhole } from '../lib/require.js'
+import { type OptionNames, requireKeys, requireWhole } from '../lib/require.js'
 import { isAnnotations } from './content.js'
 import type { Prompt } from './prompt.js'
 import type { FixedResource, TemplateResource } from './resource.js'
 import type { Item, Tool } from './tool.js'
 
-type Keys<T> = Readonly<Record<keyof T, true>>
-
-const ofItems: Keys<Item> = {
+/** The fields of all items. */
+export const itemFields: OptionNames<Item> = {
   name: true,
   title: true,
   description: true,
@@ -26,10 +25,12 @@ const ofItems: Keys<Item> = {
   cost: true,
   tags: true
 }
-const ofResources = { ...ofItems, mimeType: true, annotations: true, uri: true, uriTemplate: true, read: true } as const
+const ofResources = {
+  ...itemFields, mimeType: true, annotations: true, uri: true, uriTemplate: true, read: true
+} as const
 const kinds = {
   Tool: {
-    ...ofItems,
+    ...itemFields,
     input: true,
     output: true,
     annotations: true,
@@ -39,15 +40,15 @@ const kinds = {
     once: true,
     visibility: true,
     handler: true
-  } satisfies Keys<Tool>,
-  Prompt: { ...ofItems, input: true, complete: true, handler: true } satisfies Keys<Prompt>,
-  Resource: { ...ofResources, size: true, complete: true } satisfies Keys<FixedResource> &
-    Keys<TemplateResource>
+  } satisfies OptionNames<Tool>,
+  Prompt: { ...itemFields, input: true, complete: true, handler: true } satisfies OptionNames<Prompt>,
+  Resource: { ...ofResources, size: true, complete: true } satisfies OptionNames<FixedResource> &
+    OptionNames<TemplateResource>
 }
 /** MCP 2025-11-25, Tools, Tool Names. */
 const toolName = /^[A-Za-z0-9_.-]{1,128}$/
-const ofRules: Keys<AccessRule> = { roles: true, scopes: true, allow: true, denied: true }
-const ofRates: Keys<NonNullable<Tool['rate']>> = { max: true, windowMs: true }
+const ofRules: OptionNames<AccessRule> = { roles: true, scopes: true, allow: true, denied: true }
+const ofRates: OptionNames<NonNullable<Tool['rate']>> = { max: true, windowMs: true }
 
 /**
  * Throws a `TypeError`, or a `RangeError` for a limit, that names the invalid field of an item. Validates
@@ -137,10 +138,10 @@ function requireShown (owner: string, kind: keyof typeof kinds, fields: Partial<
   if (annotations === undefined) return
   const areGood = kind === 'Tool' ? isToolAnnotations(annotations) : isAnnotations(annotations)
   if (!areGood) {
-    throw new TypeError(
-      `${owner}: annotations must be ` +
-        `${kind === 'Tool' ? 'hints that are true or false, and a title' : 'audience, priority from 0 to 1 and lastModified'}`
-    )
+    const right = kind === 'Tool'
+      ? 'hints that are true or false, and a title'
+      : 'audience, priority from 0 to 1 and lastModified'
+    throw new TypeError(`${owner}: annotations must be ${right}`)
   }
 }
 

@@ -8,7 +8,7 @@ import { reasonOf } from './log-text.js'
 import type { Upstream } from './options.js'
 
 const kinds = ['tools', 'resources', 'prompts'] as const
-type Kind = typeof kinds[number]
+type ItemKind = typeof kinds[number]
 
 /** Warnings about one state of the lists. An upstream names its items as it likes. */
 const maxWarnings = 100
@@ -23,7 +23,7 @@ export interface PublisherOptions {
 }
 
 interface Wanted {
-  readonly kind: Kind
+  readonly kind: ItemKind
   readonly key: string
   readonly text: string
 }
@@ -46,7 +46,7 @@ export class Publisher {
   get withheld (): readonly string[] { return this.#withheld }
 
   /** `key` is the exposed name of a tool or prompt, or the URI or template of a resource. */
-  serves (kind: Kind, key: string): boolean {
+  serves (kind: ItemKind, key: string): boolean {
     return this.#items.has(`${kind} ${key}`)
   }
 
@@ -64,9 +64,12 @@ export class Publisher {
     const definitions = definitionsOf(upstream, this.#approved(lists), forward, maxResultBytes)
     for (const { name, reason } of lists.malformed) this.#warnOfItem(name, reason)
     for (const name of definitions.repeated) this.#warnOfItem(name, 'it is listed more than once; the first is served')
-    const wanted = new Map<string, Wanted>(kinds.flatMap(kind =>
-      [...definitions[kind]].map(([key, item]) => [`${kind} ${key}`, { kind, key, text: JSON.stringify(item) }] as const)
-    ))
+    const wanted = new Map<string, Wanted>()
+    for (const kind of kinds) {
+      for (const [key, item] of definitions[kind]) {
+        wanted.set(`${kind} ${key}`, { kind, key, text: JSON.stringify(item) })
+      }
+    }
     for (const [id, { kind, key, text }] of [...this.#items]) {
       const now = wanted.get(id)
       if (now?.text === text) continue
@@ -168,7 +171,7 @@ function add (endpoint: Endpoint, definitions: Definitions, { kind, key }: Wante
   if (prompt !== undefined) endpoint.addPrompt(prompt)
 }
 
-function remove (endpoint: Endpoint, kind: Kind, key: string): void {
+function remove (endpoint: Endpoint, kind: ItemKind, key: string): void {
   if (kind === 'tools') endpoint.removeTool(key)
   if (kind === 'resources') endpoint.removeResource(key)
   if (kind === 'prompts') endpoint.removePrompt(key)

@@ -8,7 +8,7 @@ import type { CallContext, LogLevel } from '../tools/call-context.js'
 type Params = Record<string, unknown>
 
 /** A running call on the connection. */
-export interface Speaker {
+export interface CallInProgress {
   readonly principalId: string
   /** The number of unanswered questions of this call. */
   readonly pending: () => number
@@ -35,9 +35,9 @@ export interface QuestionsOptions {
  * because a question and its answer must not reach another caller.
  */
 export class Questions {
-  readonly #speakers = new Set<Speaker>()
+  readonly #speakers = new Set<CallInProgress>()
   /** What is read from a stream runs in the context of the call that opened it. */
-  readonly #owner = new AsyncLocalStorage<Speaker>()
+  readonly #owner = new AsyncLocalStorage<CallInProgress>()
   readonly #options: QuestionsOptions
 
   constructor (options: QuestionsOptions) {
@@ -54,7 +54,7 @@ export class Questions {
   }
 
   /** Registers a running call while `work` runs. */
-  async during<T> (speaker: Speaker, work: () => Promise<T>): Promise<T> {
+  async during<T> (speaker: CallInProgress, work: () => Promise<T>): Promise<T> {
     this.#speakers.add(speaker)
     try {
       return await (this.#options.hasStreams ? this.#owner.run(speaker, work) : work())
@@ -89,14 +89,14 @@ export class Questions {
   }
 
   /** Of several calls of the caller, prefers the first one without an unanswered question. */
-  #only (): Speaker {
+  #only (): CallInProgress {
     const speakers = [...this.#speakers]
     const speaker = speakers.find(({ pending }) => pending() === 0) ?? speakers[0]
     if (speaker === undefined || !this.#isOne(speaker)) throw new Error('No caller can be asked')
     return speaker
   }
 
-  #isOne ({ principalId }: Speaker): boolean {
+  #isOne ({ principalId }: CallInProgress): boolean {
     return [...this.#speakers].every(other => other.principalId === principalId)
   }
 }

@@ -1,6 +1,6 @@
 /** The channel from a worker to the primary. The calls of one tick are sent in one message. */
 import { NotSharedError } from '../fleet/bus.js'
-import { type Call, isAnswers, type Told } from './messages.js'
+import { type PortCall, isAnswers, type Told } from './messages.js'
 
 /** The part of `process` that is used to communicate with the primary. */
 export interface Parent {
@@ -17,7 +17,7 @@ export class Channel {
   readonly #parent: Parent
   readonly #waiting = new Map<number, Waiting>()
   readonly #listeners = new Set<(told: Told) => void>()
-  #batch: Call[] = []
+  #batch: PortCall[] = []
   #count = 0
   #workers = 1
 
@@ -47,7 +47,7 @@ export class Channel {
     this.#listeners.add(listener)
   }
 
-  #send (call: Call): void {
+  #send (call: PortCall): void {
     if (this.#batch.length === 0) {
       setImmediate(() => {
         const mcpCalls = this.#batch

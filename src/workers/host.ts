@@ -4,6 +4,7 @@ import type { Json } from '../fleet/bus.js'
 import { Topics } from '../fleet/in-process-bus.js'
 import { type Ask } from '../limits/limits.js'
 import { MemoryLimits } from '../limits/memory-limits.js'
+import type { EventBoundsOptions } from '../mcp/legacy/sessions/event-bounds.js'
 import { EventsInMemory } from '../mcp/legacy/sessions/memory-events.js'
 import type { KeptEvent } from '../mcp/legacy/sessions/event-log.js'
 import type { NewSession, SessionBounds, SessionChange, SessionStore } from '../mcp/legacy/sessions/store.js'
@@ -11,7 +12,7 @@ import type { Rights } from '../mcp/legacy/sessions/rights.js'
 import { SessionsInMemory } from '../mcp/legacy/sessions/memory-store.js'
 import type { RequestId } from '../mcp/wire/messages.js'
 import { MemoryOneTimeStore } from '../tokens/one-time-store.js'
-import { type Answer, isCalls, metricsTopic, type Told } from './messages.js'
+import { type PortAnswer, isCalls, metricsTopic, type Told } from './messages.js'
 
 /** The part of a cluster worker that is used here. */
 export interface Attached {
@@ -26,7 +27,7 @@ interface Peer {
   readonly number: number
   /** Its `Bus.id`, after its `bus.hello`. */
   id: string
-  answers: Answer[]
+  answers: PortAnswer[]
   told: Told[]
 }
 
@@ -39,13 +40,18 @@ export class PortsHost {
   readonly #limits = new MemoryLimits()
   readonly #known = new KnownByAddress()
   readonly #once = new MemoryOneTimeStore()
-  readonly #events = new EventsInMemory()
+  readonly #events: EventsInMemory
   #sessions: SessionStore | undefined
   #count = 0
   #attached = 0
   /** Pending requests for the metrics of all workers. */
   readonly #gatherings = new Map<number, Gathering>()
   readonly #ports = this.#methods()
+
+  /** `eventBounds`: how many events of a session are kept. Default: those of a single process. */
+  constructor ({ eventBounds }: { readonly eventBounds?: EventBoundsOptions | undefined } = {}) {
+    this.#events = new EventsInMemory(eventBounds)
+  }
 
   attach (worker: Attached): void {
     this.#attached += 1

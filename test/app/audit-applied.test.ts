@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { State } from '../../src/ledger/ledger.js'
+import { Ledger } from '../../src/ledger/ledger.js'
 import { logSink } from '../support/log-sink.js'
 import { service } from '../support/service.js'
 import { mintedRecord } from '../support/state.js'
@@ -58,7 +58,7 @@ t.test('many tokens that one command revokes are one record, and what is old is 
   const cwd = t.testdir({})
   const STATE_DIR = join(cwd, 'state')
   const by = { principal: 'jwt:root', tokenId: 'root' }
-  const state = await State.open({ directory: STATE_DIR })
+  const state = await Ledger.open({ directory: STATE_DIR })
   t.teardown(async () => { await state.close() })
   const sink = logSink()
   const app = await service(t, { env: { STATE_DIR, AUDIT_STDOUT: 'on' }, logStream: sink })

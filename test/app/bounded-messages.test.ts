@@ -5,6 +5,13 @@ import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { callOf, eventsOf, modern, modernMeta, post, rpc, service, withKey } from '../support/service.js'
 
+const speak = defineTool({
+  name: 'speak',
+  handler: async (_args, { progress }) => {
+    await progress(1)
+    return 'done'
+  }
+})
 const junk = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`m${index}`, {}]))
 
 /** The names of the parameters that the servers of an SDK are given while `work` runs. */
@@ -79,17 +86,7 @@ t.test('an id of more than 256 characters is refused and not repeated', async t 
 })
 
 t.test('a progress token of more than 256 characters is refused and not repeated', async t => {
-  const app = await service(t, {
-    tools: [
-      defineTool({
-        name: 'speak',
-        handler: async (_args, { progress }) => {
-          await progress(1)
-          return 'done'
-        }
-      })
-    ]
-  })
+  const app = await service(t, { tools: [speak] })
   const long = 'x'.repeat(257)
   const { body, text } = await post(app, rpc('tools/call', { name: 'speak', _meta: { progressToken: long } }))
   t.equal(body.error.data.code, 'MCP_ERR_INVALID_PARAMS')
@@ -155,17 +152,7 @@ t.test('null params, and null for what a client may leave out of its description
 })
 
 t.test('a null progress token sends no progress', async t => {
-  const app = await service(t, {
-    tools: [
-      defineTool({
-        name: 'speak',
-        handler: async (_args, { progress }) => {
-          await progress(1)
-          return 'done'
-        }
-      })
-    ]
-  })
+  const app = await service(t, { tools: [speak] })
   const { status, text } = await post(app, {
     ...callOf('speak'),
     params: { name: 'speak', _meta: { progressToken: null } }

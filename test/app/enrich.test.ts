@@ -11,7 +11,7 @@ import { mcpAuth } from '../../src/mcp-auth.js'
 import type { McpAuthOptions } from '../../src/chain/options.js'
 import type { Enrichment } from '../../src/principal/identity.js'
 import type { Principal } from '../../src/principal/principal.js'
-import { defineTool } from '../../src/tools/tool.js'
+import { defineTool, type Tool } from '../../src/tools/tool.js'
 import { audience, claimsOf, fakeIssuer, jwksTimeoutMs, sign, signingKey } from '../support/issuer.js'
 import { keyFile, newKey } from '../support/keys.js'
 import { logSink } from '../support/log-sink.js'
@@ -227,6 +227,20 @@ for (const [claim, role, tools] of roles) {
   })
 }
 
+/** A tool whose call sends a message and never ends. `talking`: how many calls have sent theirs. */
+function talkTool (): { talk: Tool, talking: () => number } {
+  let count = 0
+  const talk = defineTool({
+    name: 'talk',
+    handler: async (_args, { log }) => {
+      await log('info', 'here')
+      count += 1
+      return await new Promise<never>(() => {})
+    }
+  })
+  return { talk, talking: () => count }
+}
+
 for (const [what, change] of [
   ['copies request.principal', (principal: Principal) => ({ ...principal, tenant: 'acme' })],
   ['widens a copy of request.principal', (principal: Principal) => ({ ...principal, role: 'admin', scopes: ['*'] })],
@@ -235,15 +249,7 @@ for (const [what, change] of [
   t.test(`a hook that ${what} keeps revocation, limits and streams correct`, async t => {
     const { record, key } = newKey({ owner: 'bob' })
     const path = await keyFile(t, [record])
-    let talking = 0
-    const talk = defineTool({
-      name: 'talk',
-      handler: async (_args, { log }) => {
-        await log('info', 'here')
-        talking += 1
-        return await new Promise<never>(() => {})
-      }
-    })
+    const { talk, talking } = talkTool()
     const app = Fastify()
     t.teardown(() => app.close())
     await app.register(async scope => {
@@ -258,7 +264,7 @@ for (const [what, change] of [
     t.ok(answer.body.result.structuredContent.attributes, 'attributes are always there')
     t.equal(answer.headers['x-ratelimit-remaining'], '4')
     const stream = post(app, callOf('talk'), headers)
-    await until(() => talking === 1)
+    await until(() => talking() === 1)
     await changeKeyFile(path, records => revokeKey(records, record.id))
     t.match((await stream).body, { error: { data: { code: 'MCP_ERR_UNAUTHENTICATED' } } })
     await sleep(10)
@@ -267,18 +273,10 @@ for (const [what, change] of [
 }
 
 t.test("a copy of a token's principal ends with the revocation of the token", async t => {
-  let talking = 0
-  const talk = defineTool({
-    name: 'talk',
-    handler: async (_args, { log }) => {
-      await log('info', 'here')
-      talking += 1
-      return await new Promise<never>(() => {})
-    }
-  })
+  const { talk, talking } = talkTool()
   const app = await host(t, { tools: [talk], enrich: () => ({ attributes: { tenant: 'acme' } }) })
   const stream = post(app, callOf('talk'), bearer({ sub: 'bob', jti: 'token-1' }))
-  await until(() => talking === 1)
+  await until(() => talking() === 1)
   t.equal((await post(app, callOf('revoke-token', { id: 'token-1' }), withToken('root', 'admin'))).status, 200)
   t.match((await stream).body, { error: { data: { code: 'MCP_ERR_UNAUTHENTICATED' } } })
 })

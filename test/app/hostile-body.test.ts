@@ -90,14 +90,9 @@ const bodies: Array<[string, string | Buffer, number, string]> = [
 for (const [what, payload, status, code] of bodies) {
   t.test(`a body of ${what} is refused with ${status}, and the next is served`, async t => {
     const app = await service(t)
-    const response = await app.inject({
-      method: 'POST',
-      url: '/mcp',
-      headers: { ...withKey, 'content-type': 'application/json' },
-      payload
-    })
-    t.equal(response.statusCode, status)
-    const body = response.json()
+    const answer = await post(app, payload)
+    t.equal(answer.status, status)
+    const { body } = answer
     t.equal(body.error.data.code, code)
     t.ok(!('id' in body) || body.id === 1)
     t.equal((await post(app, callOf('whoami'))).status, 200)
@@ -132,26 +127,12 @@ for (const [what, type, status] of [
 
 t.test('a compressed body is not decompressed', async t => {
   const app = await service(t)
-  const response = await app.inject({
-    method: 'POST',
-    url: '/mcp',
-    headers: { ...withKey, 'content-type': 'application/json', 'content-encoding': 'gzip' },
-    payload: gzipSync(call)
-  })
-  t.equal(response.statusCode, 415)
+  t.equal((await post(app, gzipSync(call), { ...withKey, 'content-encoding': 'gzip' })).status, 415)
 })
 
 t.test('a body without a valid credential is not parsed', async t => {
   const app = await service(t)
-  for (const [, payload] of bodies.slice(0, 20)) {
-    const response = await app.inject({
-      method: 'POST',
-      url: '/mcp',
-      headers: { 'content-type': 'application/json' },
-      payload
-    })
-    t.equal(response.statusCode, 401)
-  }
+  for (const [, payload] of bodies.slice(0, 20)) t.equal((await post(app, payload, {})).status, 401)
 })
 
 t.test('a body nested exactly 64 levels is accepted', async t => {

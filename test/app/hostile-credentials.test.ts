@@ -1,10 +1,10 @@
 /** Credentials that are none: the same 401 to the letter for all of them, and no trace of any. */
-import { connect } from 'node:net'
 import { createSigner } from 'fast-jwt'
 import { generateKeyPairSync } from 'node:crypto'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'
+import { rawPost } from '../support/raw-socket.js'
 import { adaKey, bobKey, callOf, listening, post, rpc, service } from '../support/service.js'
 import { encode, forge, forgeClaims, goodClaims, inSeconds, otherTails, secret } from '../support/tokens.js'
 import { until } from '../support/until.js'
@@ -96,31 +96,11 @@ const presentsNothing = new Set([
   'a good key under another name'
 ])
 
-/** Over a socket, because `inject` would tidy the headers up. */
+/** `headers`: names and values in turn. */
 async function exchange (port: number, headers: readonly string[]): Promise<string> {
-  const body = JSON.stringify(callOf('for-the-house-alone'))
-  const lines = [
-    'POST /mcp HTTP/1.1',
-    'Host: localhost',
-    'Content-Type: application/json',
-    `Content-Length: ${body.length}`,
-    'Connection: close'
-  ]
+  const lines: string[] = []
   for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i] ?? ''}: ${headers[i + 1] ?? ''}`)
-  return await new Promise((resolve, reject) => {
-    let text = ''
-    const socket = connect(port, '127.0.0.1')
-    socket
-      .setEncoding('latin1')
-      .on('data', chunk => {
-        text += chunk
-      })
-      .on('end', () => {
-        resolve(text)
-      })
-      .on('error', reject)
-    socket.end(Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`, 'latin1'))
-  })
+  return await rawPost(port, '/mcp', lines, callOf('for-the-house-alone'))
 }
 
 /** What may differ between two refusals, blotted out. */

@@ -1,33 +1,10 @@
 /** Other spellings of the endpoint's path open nothing, and are charged to whoever tries them. */
-import { connect } from 'node:net'
 import t from 'tap'
+import { rawPost } from '../support/raw-socket.js'
 import { callOf, listening, post, rpc, service, withKey } from '../support/service.js'
 
-/** The request line as it is written here: `inject` and `fetch` would tidy the path up. */
 async function raw (base: string, path: string, headers: string[] = []): Promise<{ status: number, text: string }> {
-  const body = JSON.stringify(callOf('whoami'))
-  const lines = [
-    `POST ${path} HTTP/1.1`,
-    'Host: localhost',
-    'Content-Type: application/json',
-    `Content-Length: ${body.length}`,
-    'Connection: close',
-    ...headers
-  ]
-  const text = await new Promise<string>((resolve, reject) => {
-    let received = ''
-    const socket = connect(Number(new URL(base).port), '127.0.0.1')
-    socket
-      .setEncoding('utf8')
-      .on('data', chunk => {
-        received += chunk
-      })
-      .on('end', () => {
-        resolve(received)
-      })
-      .on('error', reject)
-    socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`)
-  })
+  const text = await rawPost(Number(new URL(base).port), path, headers, callOf('whoami'))
   return { status: Number(text.split(' ')[1]), text }
 }
 

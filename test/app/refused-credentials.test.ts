@@ -1,7 +1,7 @@
 /** What the log tells an operator who asks why somebody is refused, and what it never tells. */
 import t from 'tap'
 import { revokeKey, setDisabled } from '../../src/api-keys/changes.js'
-import { State } from '../../src/ledger/ledger.js'
+import { Ledger } from '../../src/ledger/ledger.js'
 import { keyFile, newKey } from '../support/keys.js'
 import { logSink } from '../support/log-sink.js'
 import { adaKey, post, rpc, service, withKey } from '../support/service.js'
@@ -65,7 +65,7 @@ t.test(
 t.test('the log line for a revoked credential names it', async t => {
   const logStream = logSink()
   const stateDir = await statePath(t)
-  const state = await State.open({ directory: stateDir })
+  const state = await Ledger.open({ directory: stateDir })
   const token = forgeClaims({ jti: 'token-2' })
   await state.revokeToken('token-2', { principal: 'cli' })
   await state.close()

@@ -4,10 +4,11 @@
  */
 import { execFile } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
+import ts from 'typescript'
 // @ts-expect-error: a file of the linter, which has no types
 import { roomOf as untypedRoomOf, rooms as untypedRooms } from '../../eslint.rooms.js'
 
@@ -148,12 +149,24 @@ t.test('lint refuses an upward import and a folder without a row', { timeout: 20
   for (const [index, [name, , , rules]] of rows.entries()) t.same(found[index], rules, name)
 })
 
+/** The TypeScript files below a folder, with their paths from the root. */
+function sourcesIn (folder: string): string[] {
+  return readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
+    .filter(file => file.endsWith('.ts') && !file.includes('node_modules'))
+    .map(file => `${folder}/${file}`)
+}
+
+/** The files of ours that a file imports, types included. */
+function importsOf (file: string): string[] {
+  const { importedFiles } = ts.preProcessFile(readFileSync(`${root}${file}`, 'utf8'), true, true)
+  return importedFiles
+    .filter(({ fileName }) => fileName.startsWith('.'))
+    .map(({ fileName }) => join(dirname(file), fileName).replace(/\.js$/, '.ts'))
+}
+
 t.test('each folder with files has a row', async t => {
   for (const top of ['src', 'plugins']) {
-    const files = readdirSync(`${root}${top}`, { recursive: true, encoding: 'utf8' }).filter(file =>
-      file.endsWith('.ts')
-    )
-    for (const file of files) t.ok(roomOf(`${top}/${file}`), file)
+    for (const file of sourcesIn(top)) t.ok(roomOf(file), file)
   }
 })
 
@@ -165,10 +178,36 @@ t.test('src has at most nine loose files', async t => {
 t.test('a folder of src has at most fifteen files', async t => {
   // Not `plugins`: it is a list of what the package exports, one file each.
   const sizes = new Map<string, number>()
-  for (const file of readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' })) {
-    if (file.endsWith('.ts')) sizes.set(dirname(file), (sizes.get(dirname(file)) ?? 0) + 1)
+  for (const file of sourcesIn('src')) sizes.set(dirname(file), (sizes.get(dirname(file)) ?? 0) + 1)
+  for (const [folder, size] of sizes) t.ok(size <= 15, `${folder}: ${size}`)
+})
+
+t.test('no file of src or plugins imports itself through other files', async t => {
+  const imports = new Map(['src', 'plugins'].flatMap(sourcesIn).map(file => [file, importsOf(file)]))
+  /** Files from which no circle is reached. */
+  const sound = new Set<string>()
+  const circleFrom = (file: string, path: readonly string[]): readonly string[] | undefined => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file]
+    if (sound.has(file)) return undefined
+    for (const next of imports.get(file) ?? []) {
+      const circle = circleFrom(next, [...path, file])
+      if (circle !== undefined) return circle
+    }
+    sound.add(file)
+    return undefined
   }
-  for (const [folder, size] of sizes) t.ok(size <= 15, `src/${folder}: ${size}`)
+  for (const file of imports.keys()) t.equal(circleFrom(file, [])?.join(' -> '), undefined)
+})
+
+t.test('no two exports of src and plugins have the same name', async t => {
+  const places = new Map<string, Set<string>>()
+  for (const file of ['src', 'plugins'].flatMap(sourcesIn)) {
+    const declared = /^export (?:abstract |async )?(?:interface|class|type|function|const) (\w+)/gm
+    for (const [, name = ''] of readFileSync(`${root}${file}`, 'utf8').matchAll(declared)) {
+      places.set(name, (places.get(name) ?? new Set()).add(file))
+    }
+  }
+  for (const [name, files] of places) t.equal(files.size, 1, `${name}: ${[...files].join(' ')}`)
 })
 
 /** A table, one row a setting. */
@@ -176,10 +215,10 @@ const longFiles = ['src/config/variables.ts']
 
 t.test('a file of src, plugins or test has at most 300 lines', async t => {
   for (const top of ['src', 'plugins', 'test']) {
-    for (const file of readdirSync(`${root}${top}`, { recursive: true, encoding: 'utf8' })) {
-      if (!file.endsWith('.ts') || file.includes('node_modules') || longFiles.includes(`${top}/${file}`)) continue
-      const lines = readFileSync(`${root}${top}/${file}`, 'utf8').split('\n').length - 1
-      t.ok(lines <= 300, `${top}/${file}: ${lines}`)
+    for (const file of sourcesIn(top)) {
+      if (longFiles.includes(file)) continue
+      const lines = readFileSync(`${root}${file}`, 'utf8').split('\n').length - 1
+      t.ok(lines <= 300, `${file}: ${lines}`)
     }
   }
 })

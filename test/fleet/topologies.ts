@@ -1,7 +1,7 @@
 /** Limits, records, news and links over a Cluster and over Sentinel, before and after a failover. */
 import t, { type Test } from 'tap'
-import { Ledger } from '../../src/ledger/index-in-memory.js'
-import type { StateRecord } from '../../src/ledger/records.js'
+import { LedgerIndex } from '../../src/ledger/index-in-memory.js'
+import type { LedgerRecord } from '../../src/ledger/records.js'
 import { type Ask, type BucketKind, bucketOf, type Limits } from '../../src/limits/limits.js'
 import { RedisLimits } from '../../src/redis/limits.js'
 import { RedisOneTimeStore } from '../../src/redis/one-time.js'
@@ -23,14 +23,14 @@ async function letIn (limits: readonly Limits[], hits: number, owner: string, ma
   return taken.filter(answer => answer?.length === 2 && answer[1]?.fits === true).length
 }
 
-function revoked (id: string): StateRecord {
+function revoked (id: string): LedgerRecord {
   return { kind: 'token-revoked', id, until: null, at: Date.now(), by: { principal: 'cli' } }
 }
 
-interface Records { readonly ledger: Ledger, readonly records: RedisRecords }
+interface Records { readonly ledger: LedgerIndex, readonly records: RedisRecords }
 
 async function recordsOf (instance: Instance): Promise<Records> {
-  const ledger = new Ledger()
+  const ledger = new LedgerIndex()
   const records = new RedisRecords(instance)
   await records.follow(record => { ledger.apply(record) }, () => ledger.live(Date.now()))
   return { ledger, records }

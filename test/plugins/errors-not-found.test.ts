@@ -4,6 +4,7 @@ import t from 'tap'
 import errors from '../../plugins/errors.js'
 import { registerJsonBody } from '../../src/http/request/json-body.js'
 import { build, secret } from '../support/errors-plugin.js'
+import { post } from '../support/service.js'
 
 const ids: Array<[string, unknown, unknown]> = [
   ['a string', 'abc', 'abc'],
@@ -36,14 +37,9 @@ for (const [what, id, echoed] of ids) {
 t.test('an id too large for a number is omitted, not null', async t => {
   const app = await build(t)
   app.post('/mcp', { config: { jsonRpc: true } }, async () => { throw new Error(secret) })
-  const reply = await app.inject({
-    method: 'POST',
-    url: '/mcp',
-    headers: { 'content-type': 'application/json' },
-    payload: '{"id":1e999}'
-  })
-  t.equal(reply.statusCode, 500)
-  t.notOk('id' in reply.json())
+  const { status, body } = await post(app, '{"id":1e999}', {})
+  t.equal(status, 500)
+  t.notOk('id' in body)
 })
 
 const unread: Array<[string, { headers?: Record<string, string>; payload: string }, number, string]> = [
@@ -98,13 +94,7 @@ t.test('an unknown path is a 404 that does not repeat the path', async t => {
 
 t.test('the body of a request to an unknown path is not parsed', async t => {
   const app = await build(t)
-  const reply = await app.inject({
-    method: 'POST',
-    url: '/nowhere',
-    headers: { 'content-type': 'application/json' },
-    payload: '{'
-  })
-  t.equal(reply.statusCode, 404)
+  t.equal((await post(app, '{', {}, '/nowhere')).status, 404)
 })
 
 t.test('callNotFound in a handler gives the same 404', async t => {

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import cors from '../../plugins/cors.js'
 import errors from '../../plugins/errors.js'
 import health, { type HealthOptions } from '../../plugins/health.js'
-import type { Problem } from '../../src/http/readiness.js'
+import type { ReadinessProblem } from '../../src/http/readiness.js'
 import { service } from '../support/service.js'
 
 async function build (t: Test, options: HealthOptions = {}): Promise<FastifyInstance> {
@@ -55,7 +55,7 @@ t.test('/ready reports ready without problems', async t => {
 })
 
 t.test('/ready reports degraded with constant reasons', async t => {
-  const problems: Problem[] = [{ reason: 'keys' }, { reason: 'state' }, { reason: 'keys' }]
+  const problems: ReadinessProblem[] = [{ reason: 'keys' }, { reason: 'state' }, { reason: 'keys' }]
   const app = await build(t, { problems: () => problems })
   const reply = await app.inject('/ready')
   t.equal(reply.statusCode, 200)

@@ -2,7 +2,7 @@
 import { type CryptoKey, type JWTHeaderParameters } from 'jose'
 import type { Test } from 'tap'
 import { UnavailableError } from '../../src/errors.js'
-import { createKeySet, type KeySet, type KeySetOptions } from '../../src/tokens/provider/jwks.js'
+import { createKeySet, type JwkSet, type KeySetOptions } from '../../src/tokens/provider/jwks.js'
 import { ProviderError } from '../../src/tokens/provider/fetch-json.js'
 import { signingKey } from './issuer.js'
 
@@ -14,7 +14,7 @@ export const header = (kid?: string, alg = 'ES256'): JWTHeaderParameters =>
 
 export const yes = async (): Promise<boolean> => true
 
-interface Stage extends KeySet {
+interface Stage extends JwkSet {
   /** How often the set was asked for. */
   fetches: () => number
   /** What the next fetches bring; an error is thrown. */

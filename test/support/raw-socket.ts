@@ -41,6 +41,32 @@ export async function openSocket (t: Test, port: number): Promise<RawSocket> {
   }
 }
 
+/**
+ * Sends a POST with a JSON body and gives the whole answer. `inject` and `fetch` would tidy up the path and the
+ * headers. `headers`: lines such as `X-Api-Key: x`. All texts are Latin-1: a byte a character.
+ */
+export async function rawPost (port: number, path: string, headers: readonly string[], json: object): Promise<string> {
+  const body = JSON.stringify(json)
+  const lines = [
+    `POST ${path} HTTP/1.1`,
+    'Host: localhost',
+    'Content-Type: application/json',
+    `Content-Length: ${body.length}`,
+    'Connection: close',
+    ...headers
+  ]
+  return await new Promise((resolve, reject) => {
+    let text = ''
+    const socket = connect(port, '127.0.0.1')
+    socket
+      .setEncoding('latin1')
+      .on('data', chunk => { text += String(chunk) })
+      .on('end', () => { resolve(text) })
+      .on('error', reject)
+    socket.end(Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`, 'latin1'))
+  })
+}
+
 /** Status, headers and JSON body of a raw answer. */
 export function readAnswer (text: string): {
   status: number

@@ -2,13 +2,13 @@
 import type { Test } from 'tap'
 import { RedisBus } from '../../src/redis/bus.js'
 import { createClients } from '../../src/redis/link/client.js'
-import { Keys } from '../../src/redis/link/keys.js'
+import { RedisKeys } from '../../src/redis/link/keys.js'
 import { Link } from '../../src/redis/link/link.js'
 import { until } from './until.js'
 
 export interface Instance {
   readonly link: Link
-  readonly keys: Keys
+  readonly keys: RedisKeys
   readonly bus: RedisBus
 }
 
@@ -19,7 +19,7 @@ export async function redisInstance (
   { prefix = 'test:', timeoutMs = 60_000 } = {}
 ): Promise<Instance> {
   const { commands, reader } = createClients(url, timeoutMs)
-  const keys = new Keys(prefix)
+  const keys = new RedisKeys(prefix)
   // Neither a slow command nor a late heartbeat counts.
   const link = new Link({ client: commands, keys, timeoutMs, leaseMs: 600_000 })
   const bus = new RedisBus({ link, keys, reader })

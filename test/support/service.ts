@@ -100,7 +100,7 @@ export interface Answer {
   readonly body: Parsed
 }
 
-/** Posts a message, or any text, to the endpoint. */
+/** Posts a message, or any text or bytes, to the endpoint. */
 export async function post (
   app: FastifyInstance,
   message: unknown,
@@ -111,7 +111,7 @@ export async function post (
     method: 'POST',
     url,
     headers: { 'content-type': 'application/json', ...headers },
-    payload: typeof message === 'string' ? message : JSON.stringify(message)
+    payload: typeof message === 'string' || Buffer.isBuffer(message) ? message : JSON.stringify(message)
   })
   return {
     status: response.statusCode,

@@ -110,6 +110,20 @@ export async function token (
   return { status: response.statusCode, headers: response.headers, body: response.json() }
 }
 
+/** True if the refresh token gives no new tokens, because its grant has ended. */
+export async function isRefreshRefused (
+  app: FastifyInstance,
+  clientId: string,
+  refreshToken: string
+): Promise<boolean> {
+  const { status, body } = await token(app, {
+    grant_type: 'refresh_token',
+    client_id: clientId,
+    refresh_token: refreshToken
+  })
+  return status === 400 && body.error === 'invalid_grant'
+}
+
 export interface SignInOptions {
   readonly clientId?: string
   readonly key?: string

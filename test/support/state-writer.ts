@@ -1,10 +1,10 @@
 /** A process that mints records one after the other and says which are acknowledged. Arguments: directory, count. */
 import { writeSync } from 'node:fs'
-import { State } from '../../src/ledger/ledger.js'
+import { Ledger } from '../../src/ledger/ledger.js'
 import { mintedRecord } from './state.js'
 
 const [directory = '', count = '200'] = process.argv.slice(2)
-const state = await State.open({ directory })
+const state = await Ledger.open({ directory })
 for (let i = 0; i < Number(count); i++) {
   const minted = mintedRecord()
   await state.mint(minted)

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { commandLine, type Minted } from '../../src/ledger/records.js'
-import { State, type StateOptions } from '../../src/ledger/ledger.js'
+import { Ledger, type LedgerOptions } from '../../src/ledger/ledger.js'
 import { witnessFiles } from './witness.js'
 
 /** A path for a state directory, which is not there yet; gone at the test's end. */
@@ -19,8 +19,8 @@ export async function statePath (t: Test): Promise<string> {
 }
 
 /** Closed at the test's end. */
-export async function openState (t: Test, options: StateOptions = {}): Promise<State> {
-  const state = await State.open({ pollMs: 20, ...options })
+export async function openState (t: Test, options: LedgerOptions = {}): Promise<Ledger> {
+  const state = await Ledger.open({ pollMs: 20, ...options })
   t.teardown(() => state.close())
   return state
 }

@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { commandLine } from '../../ledger/records.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { endGrant, type GrantFilter, isGrantId, listGrants, viewOfGrant } from '../../oauth/server/grant-list.js'
-import { type Change, recordChanges } from '../state/audit.js'
+import { type AuditedChange, recordChanges } from '../state/audit.js'
 import { withOAuthStore } from '../state/oauth-store.js'
 import { once } from '../terminal/parse-arguments.js'
 import { minute, table } from '../terminal/table.js'
@@ -64,7 +64,7 @@ function revokeCommand (terminal: Terminal): Command {
             'Nothing was revoked: no grant matches. "grants list" shows all grants.'
           )
         }
-        const ended: Change[] = []
+        const ended: AuditedChange[] = []
         try {
           for (const { id: tokenId, client, subject, key } of found) {
             await endGrant(documents, state, tokenId, commandLine, accessTtlMs)

@@ -7,7 +7,7 @@ import { keyIdPattern } from '../../api-keys/format.js'
 import { principalIdOf, tokenPrincipalId } from '../../principal/principal.js'
 import { mintedView } from '../../ledger/minted-view.js'
 import { commandLine } from '../../ledger/records.js'
-import type { State } from '../../ledger/ledger.js'
+import type { Ledger } from '../../ledger/ledger.js'
 import { KeyDesk } from '../keys/desk.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { settingsAt } from '../state/settings.js'
@@ -179,7 +179,7 @@ function principalOf (user: string): string {
   }
 }
 
-function hasTokens (state: State, principal: string, before: number): boolean {
+function hasTokens (state: Ledger, principal: string, before: number): boolean {
   return (
     state
       .list({ limit: Infinity })

@@ -5,7 +5,7 @@ import { codeOf, isRecord } from '../../lib/guards.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { escapeUnprintable } from '../../log/printable-line.js'
 import { type AuditFile, closeFiles, linesOf, openAudit, openFiles } from '../../telemetry/audit/files.js'
-import { type ToldHead, verifyFiles, type Verdict } from '../../telemetry/audit/verify.js'
+import { type ToldHead, verifyFiles, type AuditReport } from '../../telemetry/audit/verify.js'
 import { settingsWith } from '../state/settings.js'
 import { safeText, table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
@@ -42,7 +42,7 @@ function verifyCommand (terminal: Terminal, fail: () => void): Command {
     })
 }
 
-function report ({ records, chains, fault, notes }: Verdict): string {
+function report ({ records, chains, fault, notes }: AuditReport): string {
   const found = fault === undefined
     ? `OK: ${records} ${records === 1 ? 'record' : 'records'} in ${chains} ${chains === 1 ? 'chain' : 'chains'}.`
     : `${fault.file}:${fault.line}: ${fault.kind}: ${fault.what}. The ${records} records before it are intact.`

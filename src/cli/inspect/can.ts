@@ -9,8 +9,8 @@ import { builtInTools } from '../../built-ins/index.js'
 import type { Config } from '../../config/load.js'
 import { type Circumstances, explainTool, type Explanation } from '../../explain/tool.js'
 import { judgeToken } from '../../explain/token.js'
-import { State } from '../../ledger/ledger.js'
-import type { Ledger } from '../../ledger/index-in-memory.js'
+import { Ledger } from '../../ledger/ledger.js'
+import type { LedgerIndex } from '../../ledger/index-in-memory.js'
 import { codeOf } from '../../lib/guards.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { sha256 } from '../../lib/sha256.js'
@@ -93,7 +93,7 @@ async function callerOf (
   key: string | undefined,
   given: Arguments,
   terminal: Terminal,
-  ledger: Ledger
+  ledger: LedgerIndex
 ): Promise<Caller> {
   if (given.tokenFile !== undefined) { return byToken(resolve(terminal.directory, given.tokenFile), terminal, ledger) }
   if (given.principalRole !== undefined) {
@@ -107,7 +107,7 @@ async function callerOf (
   return await byKey(key.trim().replace(/^apikey:/, ''), terminal, ledger)
 }
 
-async function byKey (id: string, terminal: Terminal, ledger: Ledger): Promise<Caller> {
+async function byKey (id: string, terminal: Terminal, ledger: LedgerIndex): Promise<Caller> {
   // Not in the argument parser: it would print a refused argument, which may be a credential.
   if (!keyIdPattern.test(id)) {
     throw new OperatorError(
@@ -156,7 +156,7 @@ async function byKey (id: string, terminal: Terminal, ledger: Ledger): Promise<C
   }
 }
 
-function byToken (path: string, terminal: Terminal, ledger: Ledger): Caller {
+function byToken (path: string, terminal: Terminal, ledger: LedgerIndex): Caller {
   const token = textOf(path)
   const { config } = settingsWith('JWT_SECRET', terminal)
   const secrets = [config.JWT_SECRET, ...config.JWT_SECRET_PREVIOUS].filter(secret => secret !== undefined)
@@ -183,7 +183,7 @@ async function explain (
   { principal, known }: { principal: Principal; known: string },
   tool: string | undefined,
   terminal: Terminal,
-  ledger: Ledger
+  ledger: LedgerIndex
 ): Promise<Explanation> {
   const { config } = settingsWith('TOOL_POLICY_FILE', terminal)
   const circumstances = await circumstancesOf(config, terminal.directory, ledger)
@@ -202,9 +202,9 @@ async function explain (
 }
 
 /** Builds the tools that the server would serve. None of them is called. */
-async function circumstancesOf (config: Config, directory: string, ledger: Ledger): Promise<Circumstances> {
+async function circumstancesOf (config: Config, directory: string, ledger: LedgerIndex): Promise<Circumstances> {
   const { JWT_SECRET: secret, JWT_ISSUER, MINT_POLICY: policy, TOKEN_MAX_TTL: maxTtlSeconds } = config
-  const state = await State.open()
+  const state = await Ledger.open()
   await state.close()
   const isMinting = secret !== undefined && policy !== 'off'
   const takesTokens = secret !== undefined || JWT_ISSUER !== undefined

@@ -5,7 +5,7 @@ import {
   endpointOf,
   variableNames,
   variables,
-  type Reading,
+  type LoadedConfig,
   type Source,
   type VariableName
 } from '../../config/load.js'
@@ -57,7 +57,7 @@ export function configCommand (terminal: Terminal, fail: () => void): Command {
     })
 }
 
-function describeSetting (name: VariableName, { config, problems, sources }: Reading): Setting {
+function describeSetting (name: VariableName, { config, problems, sources }: LoadedConfig): Setting {
   const from = sources[name]
   const faulty = from !== 'default' && problems.some(({ variable }) => variable === name)
   const value = config[name] ?? null

@@ -32,15 +32,15 @@ export interface KeyView {
 }
 
 /** Information about keys that is not in the key file. */
-export interface Circumstances {
+export interface KeyFacts {
   /** `undefined` if the last uses cannot be read. */
   readonly lastUsed: LastUsed | undefined
   readonly isRevoked: (credential: Revocable) => boolean
 }
 
-const nothingKnown: Circumstances = { lastUsed: new Map(), isRevoked: () => false }
+const nothingKnown: KeyFacts = { lastUsed: new Map(), isRevoked: () => false }
 
-export function viewOf (record: KeyRecord, { lastUsed, isRevoked }: Circumstances = nothingKnown): KeyView {
+export function viewOf (record: KeyRecord, { lastUsed, isRevoked }: KeyFacts = nothingKnown): KeyView {
   const {
     id,
     name,

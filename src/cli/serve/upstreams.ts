@@ -3,7 +3,7 @@ import { resolve, join } from 'node:path'
 import { Command } from 'commander'
 import { ConfigError, readSettings } from '../../config/load.js'
 import { OperatorError } from '../../lib/operator-error.js'
-import { readUpstreams, settingProblemOf } from '../../setting-files.js'
+import { upstreamsOfSettings, settingProblemOf } from '../../setting-files.js'
 import { difference } from '../../upstreams/difference.js'
 import { type Lock, readLock, writeLock } from '../../upstreams/lock.js'
 import { readUpstreams as checked } from '../../upstreams/options.js'
@@ -69,7 +69,7 @@ async function both (
   const path = resolve(directory, lock)
   const { upstreams, approved } = await asSetting(() => ({
     upstreams: program === undefined
-      ? checked(readUpstreams(config, env, directory), env)
+      ? checked(upstreamsOfSettings(config, env, directory), env)
       : checked(programOf(`upstreams ${name}`, program, args, UPSTREAMS_FILE)),
     approved: readLock(path) ?? {}
   }))

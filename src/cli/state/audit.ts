@@ -10,10 +10,10 @@ import type { Decision } from '../../telemetry/decision.js'
 import type { Terminal } from '../terminal/terminal.js'
 import { settingsWith } from './settings.js'
 
-export type Change = Pick<Decision, 'kind' | 'keyId' | 'tokenId' | 'oauthClient' | 'about'>
+export type AuditedChange = Pick<Decision, 'kind' | 'keyId' | 'tokenId' | 'oauthClient' | 'about'>
 
 /** Does nothing without `AUDIT_FILE`. The changes already apply, so a failed write is only a warning. */
-export async function recordChanges (terminal: Terminal, changes: readonly Change[]): Promise<void> {
+export async function recordChanges (terminal: Terminal, changes: readonly AuditedChange[]): Promise<void> {
   if (changes.length === 0) return
   try {
     const { config } = settingsWith('AUDIT_FILE', terminal)
@@ -33,7 +33,7 @@ export async function recordChanges (terminal: Terminal, changes: readonly Chang
 /** Throws an `AuditFileError`. */
 async function write (
   options: Parameters<typeof AuditLog.open>[0],
-  changes: readonly Change[],
+  changes: readonly AuditedChange[],
   user: string
 ): Promise<void> {
   let failedBy: unknown

@@ -3,7 +3,7 @@ import { InProcessBus } from '../../fleet/in-process-bus.js'
 import { ConfigError } from '../../config/load.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { createClients } from '../../redis/link/client.js'
-import { Keys } from '../../redis/link/keys.js'
+import { RedisKeys } from '../../redis/link/keys.js'
 import { sentenceOf } from '../../redis/link/faults.js'
 import { Link } from '../../redis/link/link.js'
 import { settingsAt, settingsWith } from './settings.js'
@@ -12,7 +12,7 @@ import type { Terminal } from '../terminal/terminal.js'
 /** The parts for the Redis stores. The bus is local, because a command does not wait for messages. */
 export interface CommandLink {
   readonly link: Link
-  readonly keys: Keys
+  readonly keys: RedisKeys
   readonly bus: InProcessBus
 }
 
@@ -39,7 +39,7 @@ export async function withFleet<T> (terminal: Terminal, work: (link: CommandLink
   if (url === undefined) throw new OperatorError('REDIS_URL is not set: set it to the Redis that the servers share.')
   const { commands, reader } = createClients(url, commandMs)
   reader.disconnect()
-  const keys = new Keys(`${prefix}${endpoint}:`)
+  const keys = new RedisKeys(`${prefix}${endpoint}:`)
   // Longer than for the server, because no caller is waiting for a response.
   const link = new Link({ client: commands, keys, timeoutMs: commandMs })
   try {

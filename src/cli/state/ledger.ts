@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ConfigError } from '../../config/load.js'
-import type { Ledger, Revocable } from '../../ledger/index-in-memory.js'
+import type { LedgerIndex, Revocable } from '../../ledger/index-in-memory.js'
 import { peek } from '../../ledger/peek.js'
 import type { Minted } from '../../ledger/records.js'
-import { State } from '../../ledger/ledger.js'
+import { Ledger } from '../../ledger/ledger.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { asOwnerOf } from '../../lib/path-owner.js'
 import type { SharedRecords } from '../../ledger/shared-records.js'
@@ -20,7 +20,7 @@ import type { Terminal } from '../terminal/terminal.js'
  */
 export async function withState (
   terminal: Terminal,
-  work: (state: State, directory: string) => Promise<void>
+  work: (state: Ledger, directory: string) => Promise<void>
 ): Promise<void> {
   const { path } = placeOf(terminal)
   if (hasFleet(terminal)) {
@@ -80,7 +80,7 @@ export async function revocationsOf (terminal: Terminal): Promise<(credential: R
 /**
  * Reads the revocations and freezes from the state directory, and from Redis if it is configured. Read-only.
  */
-export async function ledgerHere (terminal: Terminal): Promise<Ledger> {
+export async function ledgerHere (terminal: Terminal): Promise<LedgerIndex> {
   const { path, toleranceMs } = placeOf(terminal)
   const ledger = await asOwnerOf(path, () => peek(path, toleranceMs))
   if (hasFleet(terminal)) {
@@ -101,7 +101,7 @@ function placeOf (terminal: Terminal): { path: string, isOurs: boolean, toleranc
 }
 
 /** Also opens the state directory, if it exists, so that its records are shared, too. */
-async function openedInFleet (terminal: Terminal, path: string, work: (state: State) => Promise<void>): Promise<void> {
+async function openedInFleet (terminal: Terminal, path: string, work: (state: Ledger) => Promise<void>): Promise<void> {
   await withFleet(terminal, async link => {
     await asOwnerOf(path, async () => {
       await opened(existsSync(path) ? path : undefined, work, new RedisRecords(link))
@@ -111,10 +111,10 @@ async function openedInFleet (terminal: Terminal, path: string, work: (state: St
 
 async function opened (
   directory: string | undefined,
-  work: (state: State) => Promise<void>,
+  work: (state: Ledger) => Promise<void>,
   share?: SharedRecords
 ): Promise<void> {
-  const state = await State.open({ directory, share })
+  const state = await Ledger.open({ directory, share })
   await state.merged()
   try {
     await work(state)

@@ -1,6 +1,6 @@
 /** Opens the store of the authorization server for a command, as configured in the settings. */
 import { join } from 'node:path'
-import type { State } from '../../ledger/ledger.js'
+import type { Ledger } from '../../ledger/ledger.js'
 import { documentsInFiles } from '../../oauth/server/documents/in-files.js'
 import type { Documents } from '../../oauth/server/documents/documents.js'
 import { RedisDocuments } from '../../redis/documents.js'
@@ -11,7 +11,7 @@ import type { Terminal } from '../terminal/terminal.js'
 
 export interface OAuthStore {
   readonly documents: Documents
-  readonly state: State
+  readonly state: Ledger
   /** The lifetime of access tokens, in milliseconds. */
   readonly accessTtlMs: number
 }

@@ -1,10 +1,10 @@
 /** Reads the settings that determine the files and stores of a command. */
 import { join } from 'node:path'
-import { ConfigError, readSettings, type Reading, type VariableName } from '../../config/load.js'
+import { ConfigError, readSettings, type LoadedConfig, type VariableName } from '../../config/load.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 /** Reads the environment and the `.env` of the working directory. Problems are part of the result. */
-export function settingsAt ({ env, directory }: Terminal): Reading {
+export function settingsAt ({ env, directory }: Terminal): LoadedConfig {
   return readSettings({ env, dotenv: join(directory, '.env') })
 }
 
@@ -13,7 +13,7 @@ export function settingsAt ({ env, directory }: Terminal): Reading {
  * nothing, and an invalid setting has its default, so a revocation could go to the wrong place. Problems of
  * other settings are ignored, because commands must also work if the server does not start.
  */
-export function settingsWith (name: VariableName, terminal: Terminal): Reading {
+export function settingsWith (name: VariableName, terminal: Terminal): LoadedConfig {
   const reading = settingsAt(terminal)
   const problems = reading.problems.filter(
     ({ variable }) => variable === name || (variable === '.env' && reading.sources[name] !== 'environment')

@@ -3,13 +3,13 @@ import { createInterface } from 'node:readline/promises'
 import { type Readable, Writable } from 'node:stream'
 
 /** The user cancelled the prompt with Ctrl-C or Ctrl-D. */
-export class CancelledError extends Error {
-  override readonly name = 'CancelledError'
+export class InputCancelledError extends Error {
+  override readonly name = 'InputCancelledError'
 }
 
 /**
  * Reads all of a pipe. On a terminal, writes `prompt` to stderr and reads one line. Rejects with a
- * `CancelledError` if the user cancels.
+ * `InputCancelledError` if the user cancels.
  */
 export async function readSecret (
   prompt: string,
@@ -25,7 +25,7 @@ async function ask (prompt: string, input: Readable): Promise<string> {
   try {
     return await lines.question('')
   } catch (error) {
-    throw error instanceof Error && error.name === 'AbortError' ? new CancelledError() : error
+    throw error instanceof Error && error.name === 'AbortError' ? new InputCancelledError() : error
   } finally {
     lines.close()
     process.stderr.write('\n')

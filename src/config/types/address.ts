@@ -2,12 +2,12 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { isLoopback, withoutBrackets } from '../../net/loopback.js'
 import { isHeaderName, parseHost, parseOrigin } from '../../net/origins.js'
-import { text, type Kind } from './basic.js'
+import { text, type SettingType } from './basic.js'
 
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/
 
 /** The address or name to bind to, in lower case and without brackets. */
-export function bindHost (): Kind<string> {
+export function bindHost (): SettingType<string> {
   return text((given, report) => {
     const host = withoutBrackets(given.toLowerCase())
     if (!isHostName(host) && !isIP(host)) {
@@ -21,7 +21,7 @@ export function bindHost (): Kind<string> {
 }
 
 /** A host as in a `Host` header: `name`, `name:port`, `[::1]` or `[::1]:port`, in lower case. */
-export function servedHost (): Kind<string> {
+export function servedHost (): SettingType<string> {
   const right = 'use host or host:port, such as mcp.example.com, 10.0.0.5:3000 or [::1]:3000'
   return text((given, report) => {
     const host = parseHost(given)
@@ -36,7 +36,7 @@ export function servedHost (): Kind<string> {
 }
 
 /** An origin exactly as a browser sends it (RFC 6454 §6.2). */
-export function origin (): Kind<string> {
+export function origin (): SettingType<string> {
   return text((given, report) => {
     const right = 'use scheme, host and port as a browser sends them'
     const found = originIn(given)
@@ -73,7 +73,7 @@ function originIn (given: string): string | null {
 }
 
 /** The name of a request header. */
-export function headerName (): Kind<string> {
+export function headerName (): SettingType<string> {
   return text((given, report) => {
     if (!isHeaderName(given)) report('is not a header name', 'use names such as Sentry-Trace; a star is not supported')
     return given
@@ -81,7 +81,7 @@ export function headerName (): Kind<string> {
 }
 
 /** A proxy whose `X-Forwarded-For` is trusted: an address, a CIDR, `loopback` or `uniquelocal`. */
-export function trustedProxy (): Kind<string> {
+export function trustedProxy (): SettingType<string> {
   const right = 'use the addresses or CIDRs of your proxies, such as 10.0.0.5, 10.0.0.0/8, loopback or uniquelocal'
   return text((given, report) => {
     const proxy = given.toLowerCase()
@@ -100,7 +100,7 @@ export function trustedProxy (): Kind<string> {
 }
 
 /** The base URL that callers use, without a trailing slash. */
-export function publicUrl (): Kind<string> {
+export function publicUrl (): SettingType<string> {
   const right = 'use the base of the URL that callers use, such as https://mcp.example.com'
   return text((given, report) => {
     const url = /^https?:\/\/[^\s\\]+$/i.test(given) && URL.canParse(given) ? new URL(given) : undefined

@@ -8,7 +8,7 @@ import { parseLifetime } from '../../tokens/lifetime.js'
  */
 export type Report = (wrong: string, right: string) => void
 
-export interface Kind<T> {
+export interface SettingType<T> {
   /** Parses a trimmed, non-empty text. After a report, the value must not be used. */
   readonly parse: (text: string, report: Report) => T
   /** The value if the setting has neither a text nor a default. */
@@ -24,7 +24,7 @@ const LARGEST_BODY_BYTES = 268_435_456
 const DIGITS = /^\d+$/
 
 /** A whole number from `min` to `max`, decimal digits only. */
-export function integer (min: number, max: number): Kind<number> {
+export function integer (min: number, max: number): SettingType<number> {
   const right = `use a whole number from ${min} to ${max}`
   return {
     parse (text, report) {
@@ -43,7 +43,7 @@ export function integer (min: number, max: number): Kind<number> {
 const BYTE_UNITS: Readonly<Record<string, number>> = { b: 1, kb: 1024, mb: 1_048_576 }
 
 /** A size in bytes, written `1048576`, `512kb` or `1mb` (kb = 1,024 bytes, mb = 1,048,576). */
-export function bytes (): Kind<number> {
+export function bytes (): SettingType<number> {
   const right = 'use a size from 1 to 256mb, such as 512kb, 1mb or 65536 (bytes)'
   return {
     parse (text, report) {
@@ -62,7 +62,7 @@ export function bytes (): Kind<number> {
 const LONGEST_TTL_SECONDS = 3650 * 86_400
 
 /** A duration in seconds, written as `parseLifetime` reads it: `3600`, `90s`, `15m`, `1h` or `30d`. */
-export function duration (): Kind<number> {
+export function duration (): SettingType<number> {
   return {
     parse (text, report) {
       try {
@@ -79,7 +79,7 @@ export function duration (): Kind<number> {
 }
 
 /** One of a few words, listed in lower case. The first is used if there is no default. */
-export function oneOf<const W extends string> (first: W, ...others: W[]): Kind<W> {
+export function oneOf<const W extends string> (first: W, ...others: W[]): SettingType<W> {
   const words: readonly W[] = [first, ...others]
   return {
     parse (text, report) {
@@ -93,17 +93,17 @@ export function oneOf<const W extends string> (first: W, ...others: W[]): Kind<W
 }
 
 /** A text that `parse` validates and may normalize. */
-export function text (parse: Kind<string>['parse']): Kind<string> {
+export function text (parse: SettingType<string>['parse']): SettingType<string> {
   return { parse, unset: '', schema: { type: 'string', minLength: 1 } }
 }
 
 /** The path of a file, relative to the working directory. The start checks whether it can be read. */
-export function filePath (): Kind<string> {
+export function filePath (): SettingType<string> {
   return text(path => path)
 }
 
 /** The same kind, with `undefined` if nothing is set. */
-export function optional<T> (kind: Kind<T>): Kind<T | undefined> {
+export function optional<T> (kind: SettingType<T>): SettingType<T | undefined> {
   return { ...kind, unset: undefined }
 }
 
@@ -111,7 +111,7 @@ export function optional<T> (kind: Kind<T>): Kind<T | undefined> {
  * Comma-separated entries, each trimmed; empty entries are ignored. A report names an entry by its position
  * among the non-empty entries, counted from 1.
  */
-export function list<T extends string> (entry: Kind<T>): Kind<readonly T[]> {
+export function list<T extends string> (entry: SettingType<T>): SettingType<readonly T[]> {
   return {
     parse (text, report) {
       const texts = splitList(text)

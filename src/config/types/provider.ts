@@ -1,10 +1,10 @@
 /** Setting types for an identity provider: its URLs and claim names. */
 import { isSafeUrl } from '../../net/loopback.js'
-import { text, type Kind } from './basic.js'
+import { text, type SettingType } from './basic.js'
 import { scopeForm } from '../../principal/scope.js'
 
 /** An issuer exactly as in its tokens. A trailing slash is significant (RFC 8414 §2). */
-export function issuerUrl (): Kind<string> {
+export function issuerUrl (): SettingType<string> {
   return providerUrl(
     'use the issuer exactly as in the `iss` of its tokens, such as https://id.example.com/realms/team',
     /[?#]/,
@@ -13,11 +13,11 @@ export function issuerUrl (): Kind<string> {
 }
 
 /** The URL of a key set. It may have a query. */
-export function jwksUrl (): Kind<string> {
+export function jwksUrl (): SettingType<string> {
   return providerUrl('use the URL of the key set, such as https://id.example.com/jwks', /#/, 'has a fragment')
 }
 
-function providerUrl (right: string, excess: RegExp, wrong: string): Kind<string> {
+function providerUrl (right: string, excess: RegExp, wrong: string): SettingType<string> {
   return text((given, report) => {
     const url = /^https?:\/\/[^\s"\\]+$/i.test(given) && URL.canParse(given) ? new URL(given) : undefined
     if (url === undefined) report('is not a URL', right)
@@ -29,7 +29,7 @@ function providerUrl (right: string, excess: RegExp, wrong: string): Kind<string
 }
 
 /** The name of a claim, or the path to one: `roles`, `realm_access.roles`, `https://example.com/roles`. */
-export function claimPath (): Kind<string> {
+export function claimPath (): SettingType<string> {
   return text((given, report) => {
     if (/^\.|\.$|\.\.|\s/.test(given)) {
       report(
@@ -42,7 +42,7 @@ export function claimPath (): Kind<string> {
 }
 
 /** A text without white space: the name of an audience or a role. */
-export function word (): Kind<string> {
+export function word (): SettingType<string> {
   return text((given, report) => {
     if (/[\s\p{Cc}]/u.test(given)) report('contains white space', 'use a name without spaces')
     return given
@@ -50,7 +50,7 @@ export function word (): Kind<string> {
 }
 
 /** A scope that clients request (RFC 6749 §3.3). */
-export function scope (): Kind<string> {
+export function scope (): SettingType<string> {
   return text((given, report) => {
     if (given === 'offline_access') {
       report(

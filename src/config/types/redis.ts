@@ -1,9 +1,9 @@
 /** Setting types for several instances: Redis and workers. */
 import { parseRedisUrl, RedisUrlError } from '../../redis/link/url.js'
-import { text, type Kind } from './basic.js'
+import { text, type SettingType } from './basic.js'
 
 /** A Redis URL in one of its forms. Secret, because it may contain a password. */
-export function redisUrl (): Kind<string> {
+export function redisUrl (): SettingType<string> {
   return text((given, report) => {
     try {
       parseRedisUrl(given)
@@ -16,7 +16,7 @@ export function redisUrl (): Kind<string> {
 }
 
 /** The prefix of every key. Braces are not allowed, because they determine the slots of a Cluster. */
-export function keyPrefix (): Kind<string> {
+export function keyPrefix (): SettingType<string> {
   return text((given, report) => {
     if (!/^[\w:./-]{1,64}$/.test(given)) {
       report(
@@ -31,7 +31,7 @@ export function keyPrefix (): Kind<string> {
 const mostWorkers = 64
 
 /** A number of processes, or `auto`, which is 0. */
-export function workers (): Kind<number> {
+export function workers (): SettingType<number> {
   const right = `use a whole number from 1 to ${mostWorkers}, or auto for one per core`
   return {
     parse (given, report) {

@@ -1,6 +1,6 @@
 /** Setting types for secrets. */
 import { isPlaceholder, newSecret } from '../../principal/strength.js'
-import { splitList, text, type Kind, type Report } from './basic.js'
+import { splitList, text, type SettingType, type Report } from './basic.js'
 
 const MIN_REQUEST_STATE_KEY_CHARACTERS = 32
 
@@ -15,7 +15,7 @@ function isQuoted (text: string): boolean {
 }
 
 /** A single secret. The required strength depends on its use, so it is checked elsewhere. */
-export function secret (): Kind<string> {
+export function secret (): SettingType<string> {
   return text((given, report) => {
     if (isQuoted(given)) report(...quoted)
     else if (isPlaceholder(given)) report('is a well-known placeholder', newSecret)
@@ -24,7 +24,7 @@ export function secret (): Kind<string> {
 }
 
 /** A single secret that must always be strong. */
-export function strongSecret (): Kind<string> {
+export function strongSecret (): SettingType<string> {
   const kind = secret()
   return {
     ...kind,
@@ -38,7 +38,7 @@ export function strongSecret (): Kind<string> {
 }
 
 /** Comma-separated API keys, each trimmed; empty entries are ignored. */
-export function secretList (): Kind<readonly string[]> {
+export function secretList (): SettingType<readonly string[]> {
   return secrets((key, report) => {
     if (!/^[\x21-\x7e]+$/.test(key)) {
       report(
@@ -50,11 +50,11 @@ export function secretList (): Kind<readonly string[]> {
 }
 
 /** Comma-separated secrets of any other characters, each trimmed; empty entries are ignored. */
-export function formerSecrets (): Kind<readonly string[]> {
+export function formerSecrets (): SettingType<readonly string[]> {
   return secrets(() => {})
 }
 
-function secrets (judge: (entry: string, report: Report) => void): Kind<readonly string[]> {
+function secrets (judge: (entry: string, report: Report) => void): SettingType<readonly string[]> {
   return {
     parse (text, report) {
       if (isQuoted(text)) report(...quoted)

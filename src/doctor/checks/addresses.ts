@@ -1,6 +1,6 @@
 /** Checks if a forged `X-Forwarded-For` is trusted, and if the server sees all callers under one address. */
 import type { Finding } from '../finding.js'
-import { type Answer, NoAnswerError, type Question } from '../request.js'
+import { type DoctorAnswer, NoAnswerError, type DoctorRequest } from '../request.js'
 import { header, legacy, type Visit } from '../visit.js'
 
 /** An address that is reserved for documentation (RFC 5737), so that no real caller is affected. */
@@ -50,7 +50,7 @@ async function shared (visit: Visit): Promise<Finding[]> {
   ]
 }
 
-function otherWays ({ url, isLocal }: Visit): Question[] {
+function otherWays ({ url, isLocal }: Visit): DoctorRequest[] {
   if (isLocal && url.hostname !== '[::1]') {
     return [
       { localAddress: '127.0.0.1', family: 4 },
@@ -61,14 +61,14 @@ function otherWays ({ url, isLocal }: Visit): Question[] {
 }
 
 /** Causes a failure and returns how many more are allowed. `undefined` if the response does not say. */
-async function left (visit: Visit, question: Question = {}): Promise<number | undefined> {
+async function left (visit: Visit, question: DoctorRequest = {}): Promise<number | undefined> {
   const answer = await visit
     .post(
       legacy('ping'),
       { ...question, headers: { 'x-api-key': 'doctor-is-no-key', ...question.headers } },
       false
     )
-    .catch((error: unknown): Answer | undefined => {
+    .catch((error: unknown): DoctorAnswer | undefined => {
       if (error instanceof NoAnswerError) return undefined
       throw error
     })

@@ -1,7 +1,7 @@
 /** Checks which limit applies to large bodies, and what error pages reveal. */
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
-import { type Answer, NoAnswerError } from '../request.js'
+import { type DoctorAnswer, NoAnswerError } from '../request.js'
 import { codeIn, header, isHtml, legacy, type Visit } from '../visit.js'
 
 const largeBytes = 900_000
@@ -56,7 +56,7 @@ export async function errorPages (visit: Visit): Promise<Finding[]> {
   return [...found, ...versions(await visit.anonymous())]
 }
 
-function versions (answer: Answer): Finding[] {
+function versions (answer: DoctorAnswer): Finding[] {
   const names = ['server', 'x-powered-by'].map(name => header(answer, name)).filter(value => /\d+\.\d+/.test(value))
   if (names.length === 0) return []
   return [

@@ -1,7 +1,7 @@
 /** Checks what is in front of the app: redirects, pages of a proxy or firewall, a wrong path. */
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
-import { type Answer, NoAnswerError } from '../request.js'
+import { type DoctorAnswer, NoAnswerError } from '../request.js'
 import { codeIn, header, initialize, isHtml, jsonOf, type Visit } from '../visit.js'
 
 export async function front (visit: Visit): Promise<Finding[]> {
@@ -67,7 +67,7 @@ export async function slash (visit: Visit): Promise<Finding[]> {
   ]
 }
 
-function redirectOf (url: URL, answer: Answer): Finding | undefined {
+function redirectOf (url: URL, answer: DoctorAnswer): Finding | undefined {
   if (!isRedirect(answer)) return undefined
   const location = header(answer, 'location')
   const target = URL.canParse(location, url.href) ? new URL(location, url.href) : undefined
@@ -87,7 +87,7 @@ function redirectOf (url: URL, answer: Answer): Finding | undefined {
   }
 }
 
-function pageOf (answer: Answer): Finding {
+function pageOf (answer: DoctorAnswer): Finding {
   const server = header(answer, 'server')
   const what = `The endpoint answers ${answer.status} with an HTML ` +
     `page${server === '' ? '' : ` of ${quoted(server, 40)}`}`
@@ -97,7 +97,8 @@ function pageOf (answer: Answer): Finding {
     what,
     why: 'Something in front of the app answers: a firewall, a bot check, a sign-in page, or an error page of ' +
       'the proxy. Clients cannot read it.',
-    fix: 'pass requests to the endpoint and to /.well-known/ through unchanged (no bot check, no proxy_intercept_errors)'
+    fix: 'pass requests to the endpoint and to /.well-known/ through unchanged (no bot check, no ' +
+      'proxy_intercept_errors)'
   }
 }
 
@@ -120,7 +121,7 @@ async function elsewhere (visit: Visit): Promise<Finding> {
   }
 }
 
-export function isRedirect ({ status }: Pick<Answer, 'status'>): boolean {
+export function isRedirect ({ status }: Pick<DoctorAnswer, 'status'>): boolean {
   return status >= 300 && status < 400 && status !== 304
 }
 

@@ -5,12 +5,12 @@ import type { McpEndpoint } from '../../mcp/era-router.js'
 import { asAccepted } from '../../mcp/wire/accept.js'
 import type { Reply } from '../../mcp/wire/reply.js'
 import { handlerBegins } from '../host-errors.js'
-import { Call, type Place } from '../request/mcp-request.js'
+import { FastifyMcpRequest, type RequestParts } from '../request/mcp-request.js'
 import type { UnreadAnswers } from './unread.js'
 
 export interface McpHandlerOptions {
   readonly endpoint: McpEndpoint
-  readonly place: Place
+  readonly place: RequestParts
   readonly unread: UnreadAnswers
   /** The longest wait for the first byte of an answer, in milliseconds. */
   readonly silenceMs: () => number
@@ -30,7 +30,7 @@ export function mcpHandler ({
       reply.send(challenged(fastify, error))
     }
     try {
-      const call = new Call(request, reply, place)
+      const call = new FastifyMcpRequest(request, reply, place)
       request.mcpCall = call
       // Checked again, because a slow body may have arrived long after the credential was verified.
       const over = call.over()

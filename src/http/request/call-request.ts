@@ -1,7 +1,7 @@
 /** The parts of a request that handlers can see. */
 import { holdsWholeCredential } from '../../principal/credential-forms.js'
 import type { CallRequest } from '../../tools/app-context.js'
-import { isRecord } from '../../lib/guards.js'
+import { clientInfoOf } from '../../mcp/wire/log-fields.js'
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
@@ -21,14 +21,8 @@ export function headersWithoutCredentials (headers: Headers): CallRequest['heade
   )
 }
 
-/**
- * The client's self-reported name and version: from `initialize`, or from a request of revision 2026-07-28.
- */
-export function clientInfoOf (body: unknown): CallRequest['client'] {
-  if (!isRecord(body) || !isRecord(body.params)) return undefined
-  const { method, params: { clientInfo, _meta: meta } } = body
-  const ofRequest = isRecord(meta) ? meta['io.modelcontextprotocol/clientInfo'] : undefined
-  const info = method === 'initialize' ? clientInfo : ofRequest
-  if (!isRecord(info) || typeof info.name !== 'string' || typeof info.version !== 'string') return undefined
-  return Object.freeze({ name: info.name, version: info.version })
+/** The client's self-reported name and version; `undefined` unless it reports both. */
+export function clientIn (body: unknown): CallRequest['client'] {
+  const { name, version } = clientInfoOf(body) ?? {}
+  return name === undefined || typeof version !== 'string' ? undefined : Object.freeze({ name, version })
 }

@@ -4,13 +4,13 @@ import { callerOf } from './request-caller.js'
 import { type Refusal, UnauthenticatedError } from '../../errors.js'
 import type { EraName, McpRequest } from '../../mcp/era.js'
 import { Exchange } from '../../mcp/exchange/exchange.js'
-import type { Shared } from '../../mcp/exchange/shared.js'
+import type { ExchangeParts } from '../../mcp/exchange/shared.js'
 import type { Caller } from '../../mcp/exchange/caller.js'
 import { clientOf, fieldsOf, type MessageFields } from '../../mcp/wire/log-fields.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Budget } from '../../tools/call-context.js'
 import type { CallLogger, CallRequest } from '../../tools/app-context.js'
-import { clientInfoOf, headersWithoutCredentials } from './call-request.js'
+import { clientIn, headersWithoutCredentials } from './call-request.js'
 import { ipOf } from './client-address.js'
 
 /** The loggable facts about a call. Contains no arguments and no results. */
@@ -28,7 +28,7 @@ export interface LoggedCall {
 }
 
 /** The objects that all calls of an endpoint share. */
-export interface Place extends Shared {
+export interface RequestParts extends ExchangeParts {
   readonly fastify: FastifyInstance
   readonly overFor: (principal: Principal, address?: string) => Refusal | undefined
   readonly requestTimeoutMs: number
@@ -36,11 +36,11 @@ export interface Place extends Shared {
 
 const none: Exchange[] = []
 
-export class Call implements McpRequest, Caller, LoggedCall {
+export class FastifyMcpRequest implements McpRequest, Caller, LoggedCall {
   readonly principal: Principal
   readonly #request: FastifyRequest
   readonly #reply: FastifyReply
-  readonly #place: Place
+  readonly #place: RequestParts
   #exchanges: Exchange[] = none
   #era: EraName | undefined
   #callRequest: CallRequest | undefined
@@ -50,7 +50,7 @@ export class Call implements McpRequest, Caller, LoggedCall {
   #client: string | undefined
 
   /** Throws if no plugin set a principal on the request: an endpoint without authentication is closed. */
-  constructor (request: FastifyRequest, reply: FastifyReply, place: Place) {
+  constructor (request: FastifyRequest, reply: FastifyReply, place: RequestParts) {
     const principal = callerOf(request)
     if (principal === null) throw new UnauthenticatedError({ reason: 'no plugin authenticated this request' })
     this.principal = principal
@@ -78,7 +78,7 @@ export class Call implements McpRequest, Caller, LoggedCall {
       address: this.address,
       headers: headersWithoutCredentials(headers),
       sessionId: typeof sessionId === 'string' && this.#sessionClient !== undefined ? sessionId : undefined,
-      client: this.#sessionClient ?? clientInfoOf(body),
+      client: this.#sessionClient ?? clientIn(body),
       era: this.#era
     })
     return this.#callRequest

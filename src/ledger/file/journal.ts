@@ -5,22 +5,22 @@ import { join } from 'node:path'
 import { replaceFile, withFileLock } from '../../lib/atomic-file.js'
 import { codeOf } from '../../lib/guards.js'
 import { StateError, journalName, unusable } from './directory.js'
-import { Ledger } from '../index-in-memory.js'
+import { LedgerIndex } from '../index-in-memory.js'
 import { heading, lineOf } from './line.js'
-import type { StateRecord } from '../records.js'
-import { Tail } from './tail.js'
+import type { LedgerRecord } from '../records.js'
+import { JournalTail } from './tail.js'
 
 export interface JournalOptions {
   /** Must exist and be private to its owner. */
   readonly directory: string
-  readonly ledger: Ledger
+  readonly ledger: LedgerIndex
   /** Called with each record on disk. The same record may be passed more than once. */
-  readonly apply: (record: StateRecord) => void
+  readonly apply: (record: LedgerRecord) => void
 }
 
 interface Pending {
   /** Called under the lock, with the ledger up to date. An error that it throws rejects `write`. */
-  readonly make: () => readonly StateRecord[]
+  readonly make: () => readonly LedgerRecord[]
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
@@ -31,9 +31,9 @@ const compactAfter = 1000
 export class Journal {
   readonly #directory: string
   readonly #path: string
-  readonly #ledger: Ledger
-  readonly #apply: (record: StateRecord) => void
-  readonly #tail: Tail
+  readonly #ledger: LedgerIndex
+  readonly #apply: (record: LedgerRecord) => void
+  readonly #tail: JournalTail
   #pending: Pending[] = []
   /** The end of the queue of work that must not overlap within this process. */
   #last: Promise<unknown> = Promise.resolve()
@@ -47,7 +47,7 @@ export class Journal {
     this.#path = join(directory, journalName)
     this.#ledger = ledger
     this.#apply = apply
-    this.#tail = new Tail(this.#path)
+    this.#tail = new JournalTail(this.#path)
   }
 
   /** Throws a `StateError` if the directory cannot be written or its journal is damaged. */
@@ -65,7 +65,7 @@ export class Journal {
   }
 
   /** Resolves once the records from `make` are on disk and applied. Concurrent calls share one write. */
-  async write (make: () => readonly StateRecord[]): Promise<void> {
+  async write (make: () => readonly LedgerRecord[]): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#pending.push({ make, resolve, reject })
       if (this.#pending.length === 1) this.#inTurn(async () => { await this.#flush() }).catch(() => {})
@@ -131,7 +131,7 @@ export class Journal {
     if (this.#isWasteful()) await this.#locked(async () => { await this.#compact() }).catch(() => {})
   }
 
-  #make (pending: Pending): Array<{ pending: Pending, records: readonly StateRecord[] }> {
+  #make (pending: Pending): Array<{ pending: Pending, records: readonly LedgerRecord[] }> {
     try {
       return [{ pending, records: pending.make() }]
     } catch (error) {
@@ -148,8 +148,8 @@ export class Journal {
     this.#isLacking = !isSound || this.#lacks(records)
   }
 
-  #lacks (records: readonly StateRecord[]): boolean {
-    const onDisk = new Ledger()
+  #lacks (records: readonly LedgerRecord[]): boolean {
+    const onDisk = new LedgerIndex()
     for (const record of records) onDisk.apply(record)
     for (const record of this.#ledger.live(Date.now())) if (!onDisk.holds(record)) return true
     return false

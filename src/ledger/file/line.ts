@@ -8,7 +8,7 @@ export const heading = 'fastify-mcp-auth state 1'
  * `torn`: only the beginning of a line, because the writer was killed or the disk was full; it was never
  * acknowledged. `damaged`: any other invalid line, so an acknowledged record may be lost.
  */
-export type Line = { readonly value: unknown } | 'torn' | 'damaged'
+export type JournalLine = { readonly value: unknown } | 'torn' | 'damaged'
 
 /**
  * The line starts with a line break as well, so that it does not continue a torn line. The JSON contains no
@@ -20,7 +20,7 @@ export function lineOf (value: unknown): string {
 }
 
 /** Reads one line without its line breaks. Callers skip the empty lines in between. */
-export function readLine (line: string): Line {
+export function readLine (line: string): JournalLine {
   const [, length = '', sum = '', json = ''] = /^(\d{1,7}) ([0-9a-f]{16}) (.*)$/.exec(line) ?? []
   if (length === '') return /^\d{1,7}( [0-9a-f]{0,16})?$/.test(line) ? 'torn' : 'damaged'
   if (json.length < Number(length)) return json === '' || json.startsWith('{') ? 'torn' : 'damaged'

@@ -3,10 +3,10 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { constants, type Stats } from 'node:fs'
 import { statIfAny } from '../../lib/atomic-file.js'
 import { heading, readLine } from './line.js'
-import { type StateRecord, readRecord } from '../records.js'
+import { type LedgerRecord, readRecord } from '../records.js'
 
-export interface Reading {
-  readonly records: readonly StateRecord[]
+export interface JournalReading {
+  readonly records: readonly LedgerRecord[]
   /** True if `records` is everything in the file, not only the new records. */
   readonly isWhole: boolean
   /** False if the file is missing or may have lost an acknowledged record. */
@@ -16,9 +16,9 @@ export interface Reading {
 /** Does not follow a symbolic link, and does not wait for the other end of a pipe. */
 const readOnly = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 
-const nothing: Reading = Object.freeze({ records: [], isWhole: false, isSound: true })
+const nothing: JournalReading = Object.freeze({ records: [], isWhole: false, isSound: true })
 
-export class Tail {
+export class JournalTail {
   readonly #path: string
   /** Kept open, so that no new file can reuse its inode and be mistaken for it. */
   #file: FileHandle | undefined
@@ -34,7 +34,7 @@ export class Tail {
   }
 
   /** Rejects if the file exists but cannot be read. */
-  async read (): Promise<Reading> {
+  async read (): Promise<JournalReading> {
     const before = this.#stats
     const now = await statIfAny(this.#path)
     if (now === undefined) {
@@ -57,7 +57,7 @@ export class Tail {
     await file?.close()
   }
 
-  async #readWhole (): Promise<Reading> {
+  async #readWhole (): Promise<JournalReading> {
     await this.close()
     this.#file = await open(this.#path, readOnly)
     this.#stats = await this.#file.stat()
@@ -67,7 +67,7 @@ export class Tail {
     return { ...reading, isWhole: true }
   }
 
-  async #readOn (size: number): Promise<Reading> {
+  async #readOn (size: number): Promise<JournalReading> {
     const bytes = Buffer.alloc(size - this.#offset)
     const { bytesRead = 0 } = await this.#file?.read(bytes, 0, bytes.length, this.#offset) ?? {}
     const isStart = this.#offset === 0
@@ -76,7 +76,7 @@ export class Tail {
     const rest = bytes.subarray(complete, bytesRead).toString('utf8')
     this.#offset += complete
     let isSound = isStart ? lines.shift() === heading : true
-    const records: StateRecord[] = []
+    const records: LedgerRecord[] = []
     for (const text of lines) {
       if (text === '') continue
       this.lines += 1

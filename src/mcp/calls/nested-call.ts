@@ -27,13 +27,11 @@ export async function callWithin (
   const child = new Exchange(caller, leftMs, parent.shared)
   const { ask, params: { _meta: meta } = {} } = parent
   child.begin('tools/call', { name, ...(meta === undefined ? {} : { _meta: meta }) })
-  child.connect(
-    (method, params) => parent.notify(method, params),
+  child.connect({
+    notify: (method, params) => parent.notify(method, params),
     // While a person answers, the deadline of the outer call is suspended too.
-    ask === undefined
-      ? undefined
-      : (method, params, key) => parent.whileAsking(askLimitMs, ask(method, params, key))
-  )
+    ask: ask && ((method, params, key) => parent.whileAsking(askLimitMs, ask(method, params, key)))
+  })
   const end = (): void => {
     child.abort(parent.refusal ?? gone(parent))
   }

@@ -1,7 +1,7 @@
 /** A tool's own limits: calls per caller and window, and simultaneous calls per caller. */
 import { randomUUID } from 'node:crypto'
 import { TooManyCallsError, retryLater } from '../../errors.js'
-import { type Counter, createCounter } from '../../limits/counter.js'
+import { type CountAsks, createCounter } from '../../limits/counter.js'
 import { type Limiter, limiterOf } from '../../limits/limiter.js'
 import { type Ask, bucketOf, type Limits, type PlaceAsk } from '../../limits/limits.js'
 import { MemoryLimits } from '../../limits/memory-limits.js'
@@ -16,7 +16,7 @@ const renewMs = 10_000
 export class ToolPlaces {
   readonly limits: Limits
   readonly #held = new Set<PlaceAsk>()
-  #counter: Promise<Counter> | undefined
+  #counter: Promise<CountAsks> | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor (limits: Limits = new MemoryLimits()) {
@@ -24,7 +24,7 @@ export class ToolPlaces {
   }
 
   /** Created with the first call of a tool that needs it. */
-  counter (): Promise<Counter> {
+  counter (): Promise<CountAsks> {
     this.#counter ??= createCounter(this.limits)
     return this.#counter
   }

@@ -5,13 +5,13 @@ import type { App } from '../../tools/app.js'
 import type { Resource } from '../../tools/resource.js'
 import type { Item, Tool } from '../../tools/tool.js'
 import type { ResourceRegistry } from './resource-registry.js'
-import type { Rights } from './rights.js'
+import type { RightsGate } from './rights.js'
 import type { ToolRegistry } from './tool-registry.js'
 
 export interface AppRegistryOptions {
   readonly tools: ToolRegistry
   readonly resources: ResourceRegistry
-  readonly rights: Rights
+  readonly rights: RightsGate
   readonly freezes: FreezeGate | undefined
 }
 
@@ -24,7 +24,7 @@ export interface RemovedApp {
 export class AppRegistry {
   readonly #tools: ToolRegistry
   readonly #resources: ResourceRegistry
-  readonly #rights: Rights
+  readonly #rights: RightsGate
   readonly #freezes: FreezeGate | undefined
   readonly #apps = new Map<string, App>()
   readonly #listeners = new Set<() => void>()

@@ -17,7 +17,7 @@ import { isListOf, isRecord } from '../../lib/guards.js'
 import { inPublicWords } from '../calls/public-words.js'
 import { PromptRegistry } from './prompt-registry.js'
 import { ResourceRegistry } from './resource-registry.js'
-import { type ReportRule, Rights } from './rights.js'
+import { type ReportRule, RightsGate } from './rights.js'
 import { ToolRegistry } from './tool-registry.js'
 
 export interface ServerInfo {
@@ -64,7 +64,7 @@ export class Catalog {
   readonly tools: ToolRegistry
   readonly resources: ResourceRegistry
   readonly prompts: PromptRegistry
-  readonly rights: Rights
+  readonly rights: RightsGate
   readonly changes: Changes
   readonly apps: AppRegistry
   readonly #freezes: FreezeGate | undefined
@@ -87,7 +87,7 @@ export class Catalog {
   }: CatalogOptions) {
     this.#freezes = freezes
     this.changes = new Changes((kind, name) => this.#named(kind, name), bus)
-    this.rights = new Rights(reportRule)
+    this.rights = new RightsGate(reportRule)
     const limited = { policies: toolPolicies, laterTools, limits, freezes, maxResultBytes }
     this.tools = new ToolRegistry(this.rights, { ...limited, securitySchemes })
     const accessOf: AccessOf = exchange => this.tools.accessOf(exchange)
@@ -179,7 +179,6 @@ export class Catalog {
     params: Record<string, unknown>,
     exchange: Exchange
   ): Promise<Record<string, unknown>> {
-    exchange.begin(method, params)
     return exchange.within(() => this.#dispatch(method, params, exchange))
   }
 

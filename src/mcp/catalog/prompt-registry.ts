@@ -10,7 +10,7 @@ import { isListOf, isRecord } from '../../lib/guards.js'
 import { type CompiledSchema, compile } from '../schemas/compile.js'
 import { faultOfBlock } from '../calls/content.js'
 import { inPublicWords } from '../calls/public-words.js'
-import type { Rights } from './rights.js'
+import type { RightsGate } from './rights.js'
 import { Registry, type Registered } from './registry.js'
 import type { Refusals } from './rights.js'
 
@@ -26,7 +26,7 @@ const refusals: Refusals = {
 export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
   readonly #accessOf: AccessOf
 
-  constructor (rights: Rights, accessOf: AccessOf = () => noTools) {
+  constructor (rights: RightsGate, accessOf: AccessOf = () => noTools) {
     super(rights)
     this.#accessOf = accessOf
   }

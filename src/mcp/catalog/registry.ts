@@ -1,7 +1,7 @@
 /** Named items with access rules, and cached lists of the items that a caller may see. */
 import type { Principal } from '../../principal/principal.js'
 import type { Item } from '../../tools/tool.js'
-import type { Rights } from './rights.js'
+import type { RightsGate } from './rights.js'
 import { prepare } from '../wire/serialize.js'
 
 export interface Registered<T extends Item> {
@@ -22,9 +22,9 @@ export class Registry<T extends Item, S extends Registered<T>> {
   readonly #prepared = new Map<string, readonly object[]>()
   readonly #names = new Map<string, readonly string[]>()
   #guarded: S[] = []
-  protected readonly rights: Rights
+  protected readonly rights: RightsGate
 
-  constructor (rights: Rights) {
+  constructor (rights: RightsGate) {
     this.rights = rights
   }
 

@@ -17,7 +17,7 @@ import { maxUriLength } from '../wire/messages.js'
 import { faultOfContents } from '../calls/content.js'
 import { inPublicWords } from '../calls/public-words.js'
 import { Registry, type Registered } from './registry.js'
-import type { Rights } from './rights.js'
+import type { RightsGate } from './rights.js'
 import { type UriTemplate, isNarrower, parseUriTemplate } from './uri-template.js'
 import { normalUri, requireStable, uriKey } from './uri.js'
 
@@ -36,10 +36,10 @@ interface Found {
 export class ResourceRegistry {
   readonly fixed: Registry<FixedResource, Registered<FixedResource>>
   readonly templates: Registry<TemplateResource, RegisteredTemplate>
-  readonly #rights: Rights
+  readonly #rights: RightsGate
   readonly #accessOf: AccessOf
 
-  constructor (rights: Rights, accessOf: AccessOf = () => noTools) {
+  constructor (rights: RightsGate, accessOf: AccessOf = () => noTools) {
     this.#rights = rights
     this.#accessOf = accessOf
     this.fixed = new Registry(rights)

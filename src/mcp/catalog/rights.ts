@@ -18,7 +18,7 @@ export interface Refusals {
 /** Proxies allow four to eight KiB for all response headers. */
 const maxScopeLength = 2048
 
-export class Rights {
+export class RightsGate {
   readonly #report: ReportRule
   readonly #told = new WeakSet<Item>()
 

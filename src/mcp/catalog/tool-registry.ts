@@ -12,7 +12,7 @@ import type { Exchange } from '../exchange/exchange.js'
 import { Suspended } from '../exchange/suspended.js'
 import { type CompiledSchema, compileObject } from '../schemas/compile.js'
 import { Registry, type Registered } from './registry.js'
-import type { Refusals, Rights } from './rights.js'
+import type { Refusals, RightsGate } from './rights.js'
 import { failed, failedBy } from '../calls/tool-errors.js'
 import { requireSize } from '../calls/result-size.js'
 import { toolResultOf } from '../calls/tool-result.js'
@@ -63,7 +63,7 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   readonly #laterTools: (name: string) => boolean
   readonly #securitySchemes: boolean
 
-  constructor (rights: Rights, options: ToolRegistryOptions = {}) {
+  constructor (rights: RightsGate, options: ToolRegistryOptions = {}) {
     const { policies = {}, laterTools = () => false, limits, freezes } = options
     const { securitySchemes = false, maxResultBytes = Infinity } = options
     super(rights)

@@ -3,7 +3,7 @@ import type { Refusal } from '../../errors.js'
 import type { CallLogger, CallRequest } from '../../tools/app-context.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Budget } from '../../tools/call-context.js'
-import type { Question } from './client-answers.js'
+import type { QuestionMethod } from './client-answers.js'
 
 /** What the host knows about the caller. */
 export interface Caller {
@@ -25,8 +25,23 @@ export interface Caller {
   readonly over?: () => Refusal | undefined
 }
 
-export type Notify = (method: string, params: Record<string, unknown>) => Promise<void>
-export type Ask = (method: Question, params: Record<string, unknown>, key?: string) => Promise<Record<string, unknown>>
+export type NotifyClient = (method: string, params: Record<string, unknown>) => Promise<void>
+export type AskClient = (
+  method: QuestionMethod,
+  params: Record<string, unknown>,
+  key?: string
+) => Promise<Record<string, unknown>>
+
+/** The connection to the caller, for messages before the answer. */
+export interface ClientChannel {
+  readonly notify: NotifyClient
+  /** Missing if the caller cannot be asked. */
+  readonly ask?: AskClient | undefined
+  /** The keys of the questions whose answers came with the request. Default: none. */
+  readonly answered?: readonly string[] | undefined
+  /** Closes the stream of this call; the caller resumes it for the rest. Missing if the era does not support it. */
+  readonly closeStream?: (() => void) | undefined
+}
 
 const clockSlackMs = 3
 

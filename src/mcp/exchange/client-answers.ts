@@ -24,14 +24,14 @@ const shapes = {
   'roots/list': z.looseObject({ roots: z.array(z.looseObject({ uri: z.string() })) })
 } as const
 
-export type Question = keyof typeof shapes
+export type QuestionMethod = keyof typeof shapes
 
 /**
  * The answer to `method`, sent with `params`. `form`: the zod schema of a form. Throws a
  * refusal if the answer is not valid by the specification, or if the content of a form does not match its schema.
  */
 export async function checkedAnswer (
-  method: Question,
+  method: QuestionMethod,
   params: Record<string, unknown>,
   answer: unknown,
   form = params.requestedSchema as Schema | undefined

@@ -1,5 +1,5 @@
 /** Which questions a client supports, according to its declared capabilities. */
-import type { Question } from './client-answers.js'
+import type { QuestionMethod } from './client-answers.js'
 import { isRecord } from '../../lib/guards.js'
 
 export const capabilityOf = {
@@ -14,7 +14,7 @@ export const capabilityOf = {
  */
 export function lackOf (
   declared: unknown,
-  question: Question,
+  question: QuestionMethod,
   params: Record<string, unknown>
 ): Record<string, object> | undefined {
   const parts = isRecord(declared) ? declared : undefined

@@ -4,11 +4,12 @@ import { isRecord } from '../../lib/guards.js'
 import type { Place } from '../../lib/linked-list.js'
 import type { AppContext } from '../../tools/app-context.js'
 import type { Item } from '../../tools/tool.js'
-import { type Ask, type Caller, type Notify, credentialMs } from './caller.js'
-import { Deadlines, type Due } from './deadlines.js'
+import { type AskClient, type Caller, type ClientChannel, credentialMs } from './caller.js'
+import { Deadline } from './deadline.js'
+import { Deadlines } from './deadlines.js'
 import { Ending } from './ending.js'
-import type { Shared } from './shared.js'
-import type { RunningCalls } from './running-calls.js'
+import type { ExchangeParts } from './shared.js'
+import type { RunningCall, RunningCalls } from './running-calls.js'
 import { Suspended } from './suspended.js'
 import type { MessageSpan } from '../../telemetry/decision.js'
 
@@ -19,16 +20,13 @@ const nothing: AppContext = Object.freeze({})
  * whatever the handler and the SDK do. It ignores messages after its end, so that a late handler
  * cannot reach the next caller.
  */
-export class Exchange extends Ending implements Due {
+export class Exchange extends Ending {
   readonly caller: Caller
   /** The app's own values for handlers. */
   readonly app: AppContext
   /** By the clock of `performance.now()`. */
   readonly startedAt = performance.now()
-  #notify: Notify | undefined
-  #ask: Ask | undefined
-  #answered: readonly string[] = []
-  #closeStream: (() => void) | undefined
+  #channel: ClientChannel | undefined
   #method: string | undefined
   #params: Record<string, unknown> | undefined
   #loggable: readonly string[] = []
@@ -37,26 +35,21 @@ export class Exchange extends Ending implements Due {
   #controller: AbortController | undefined
   #asking: AbortController | undefined
   #reject: ((reason: unknown) => void) | undefined
-  /** Questions that the caller has not answered yet. */
-  #questions = 0
-  /** The rest of the deadline, while a question is open. */
-  #leftMs = 0
   #onAbort: ((refusal: Refusal) => void) | undefined
   #onEnd: (() => void) | undefined
   readonly #deadlines: Deadlines
   readonly #running: RunningCalls | undefined
-  readonly #place: Place<Exchange> | undefined
-  #deadline: Place<Due> | undefined
-  readonly #tracing: Shared['tracing']
+  readonly #place: Place<RunningCall> | undefined
+  readonly #tracing: ExchangeParts['tracing']
   #span: MessageSpan | undefined
-  #dueAt = 0
+  readonly #deadline: Deadline
   #endedAt = 0
 
   /** `shared`: values shared by all exchanges of an endpoint. */
   constructor (
     caller: Caller,
     deadlineMs: number,
-    { deadlines = new Deadlines(), running, app = nothing, tracing }: Shared = {}
+    { deadlines = new Deadlines(), running, app = nothing, tracing }: ExchangeParts = {}
   ) {
     super()
     this.caller = caller
@@ -65,11 +58,12 @@ export class Exchange extends Ending implements Due {
     this.#running = running
     this.#tracing = tracing
     this.#place = running?.add(this)
-    this.limitTo(deadlineMs, this.startedAt)
+    this.#deadline = new Deadline(deadlines, this)
+    this.#limitTo(deadlineMs, this.startedAt)
   }
 
   /** For a nested exchange. */
-  get shared (): Shared {
+  get shared (): ExchangeParts {
     return {
       deadlines: this.#deadlines,
       app: this.app,
@@ -92,18 +86,19 @@ export class Exchange extends Ending implements Due {
     return this.#loggable
   }
 
+  /** When the deadline passes, by the clock of `performance.now()`. */
   get dueAt (): number {
-    return this.#dueAt
+    return this.#deadline.dueAt
   }
 
   /** Asks the caller. `undefined` if it cannot be asked. */
-  get ask (): Ask | undefined {
-    return this.#ask
+  get ask (): AskClient | undefined {
+    return this.#channel?.ask
   }
 
   /** The keys of the questions whose answers came with the request. */
   get answered (): readonly string[] {
-    return this.#answered
+    return this.#channel?.answered ?? []
   }
 
   /** The caller's `_meta.progressToken`. */
@@ -113,26 +108,16 @@ export class Exchange extends Ending implements Due {
     return typeof token === 'string' || typeof token === 'number' ? token : undefined
   }
 
-  /** How messages reach the caller before the answer. Without it, they are dropped, and the caller cannot be asked. */
-  connect (notify: Notify, ask?: Ask, closeStream?: () => void): void {
-    this.#notify = notify
-    this.#ask = ask
-    this.#closeStream = closeStream
+  /** Without a channel, messages before the answer are dropped, and the caller cannot be asked. */
+  connect (channel: ClientChannel): void {
+    this.#channel = channel
   }
 
-  /** Sets how the caller can be asked; `undefined` if it cannot be asked. */
-  askBy (ask: Ask | undefined, answered: readonly string[] = []): void {
-    this.#ask = ask
-    this.#answered = answered
-  }
-
-  /** Sets the requested method and item. */
+  /** The message begins. Call it once, before the dispatch. */
   begin (method: string, params: Record<string, unknown>, id?: string | number): void {
-    const isFirst = this.#method === undefined
     this.#method = method
     this.#params = params
-    // An era begins a message, and the catalog does once more.
-    if (isFirst) this.#span = this.#tracing?.begin({ method, params, id, caller: this.caller })
+    this.#span = this.#tracing?.begin({ method, params, id, caller: this.caller })
   }
 
   /** Runs `work` in the trace of the message. */
@@ -146,12 +131,12 @@ export class Exchange extends Ending implements Due {
 
   /** Sends a message to the caller before the answer. */
   notify (method: string, params: Record<string, unknown>): Promise<void> {
-    return this.#notify === undefined ? Promise.resolve() : this.#notify(method, params)
+    return this.#channel === undefined ? Promise.resolve() : this.#channel.notify(method, params)
   }
 
   /** Closes the stream of this call, if the era supports it; the caller resumes it for the rest. */
   closeStream (): void {
-    this.#closeStream?.()
+    this.#channel?.closeStream?.()
   }
 
   /** A message was sent before the answer, so the reply is a stream if the caller accepts one. */
@@ -163,7 +148,7 @@ export class Exchange extends Ending implements Due {
 
   /** A handler waits for an answer of its caller. */
   get isAsking (): boolean {
-    return this.#questions > 0
+    return this.#deadline.isSuspended
   }
 
   /** Created on first use: most handlers never use it. */
@@ -186,7 +171,7 @@ export class Exchange extends Ending implements Due {
   /** Starts the work of an item: applies its own deadline and charges its cost. `loggable`: see the property. */
   enter ({ deadlineMs, cost = 1 }: Item, loggable: readonly string[] = []): void | Promise<void> {
     this.#loggable = loggable
-    if (deadlineMs !== undefined) this.limitTo(deadlineMs)
+    if (deadlineMs !== undefined) this.#limitTo(deadlineMs)
     if (cost > 1) return this.caller.charge(cost - 1)
   }
 
@@ -194,11 +179,8 @@ export class Exchange extends Ending implements Due {
    * Restarts the deadline: `ms` after `from`, by default now. The exchange also ends when the credential of its caller
    * expires.
    */
-  limitTo (ms: number, from = performance.now()): void {
-    const limitMs = Math.min(ms, credentialMs(this.caller))
-    this.#deadline?.remove()
-    this.#dueAt = from + limitMs
-    this.#deadline = this.#deadlines.add(limitMs, this)
+  #limitTo (ms: number, from = performance.now()): void {
+    this.#deadline.restart(Math.min(ms, credentialMs(this.caller)), from)
   }
 
   /** Call before the first message: nobody hears one whose credential is no longer valid. */
@@ -221,12 +203,13 @@ export class Exchange extends Ending implements Due {
    */
   async whileAsking<T>(limitMs: number, answer: Promise<T>): Promise<T> {
     this.speak()
-    if (this.#questions++ === 0) this.#leftMs = Math.max(1, Math.round(this.#dueAt - performance.now()))
-    this.limitTo(limitMs)
+    this.#deadline.suspend()
+    this.#limitTo(limitMs)
     try {
       return await answer
     } finally {
-      if (--this.#questions === 0 && !this.#ended) this.limitTo(this.#leftMs)
+      const leftMs = this.#deadline.resume()
+      if (leftMs !== undefined && !this.#ended) this.#limitTo(leftMs)
     }
   }
 
@@ -266,7 +249,7 @@ export class Exchange extends Ending implements Due {
     this.#ended = true
     this.#endedAt = performance.now()
     this.#place?.remove()
-    this.#deadline?.remove()
+    this.#deadline.stop()
     this.#asking?.abort(this.refusal ?? 'the call has its answer')
     // Deferred: the code that sends the answer may still record a refusal.
     if (this.#onEnd !== undefined) setImmediate(this.#onEnd)

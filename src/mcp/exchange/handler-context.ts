@@ -12,7 +12,7 @@ import type { CompletionContext } from '../../tools/resource.js'
 import type { CallContext } from '../../tools/call-context.js'
 import type { Schema } from '../../tools/content.js'
 import { formSchemaOf } from '../schemas/form.js'
-import { type Question, checkedAnswer } from './client-answers.js'
+import { type QuestionMethod, checkedAnswer } from './client-answers.js'
 import type { Exchange } from './exchange.js'
 
 /** How long a handler waits for an answer of its caller, in milliseconds. */
@@ -196,7 +196,7 @@ type Params = Record<string, unknown>
 /** `form`: the zod schema of an answer, if there is one. */
 function ask (
   exchange: Exchange,
-  method: Question,
+  method: QuestionMethod,
   params: Params | (() => Params),
   key: string | undefined,
   form?: Schema
@@ -215,7 +215,7 @@ function ask (
 
 async function answerTo (
   exchange: Exchange,
-  method: Question,
+  method: QuestionMethod,
   given: Params | (() => Params),
   key: string | undefined,
   form: Schema | undefined

@@ -4,7 +4,7 @@ import type { AppContext } from '../../tools/app-context.js'
 import type { Deadlines } from './deadlines.js'
 import type { RunningCalls } from './running-calls.js'
 
-export interface Shared {
+export interface ExchangeParts {
   readonly deadlines?: Deadlines
   readonly running?: RunningCalls
   /** Begins the span of the message; of a nested call, the span around it does. */

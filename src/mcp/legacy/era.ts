@@ -17,14 +17,13 @@ import { sayTo } from '../slots/answer-text.js'
 import { takesStream } from '../wire/accept.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { forSdk } from '../wire/for-sdk.js'
-import { type RpcMessage, type RpcRequest, isModest, kindOf, severity } from '../wire/messages.js'
+import { type RpcMessage, type RpcRequest, batchRevision, isModest, kindOf, severity } from '../wire/messages.js'
 import { ReplyWriter, type Reply } from '../wire/reply.js'
 import { Slots } from '../slots/pool.js'
 import type { Streams } from '../streams/streams.js'
 import { type AnswerForm, Responder, SlotResponder } from '../slots/responder.js'
 import { createServer } from './sdk-server.js'
 import { agreeable, served } from './revisions.js'
-import { batchRevision } from './sessions/features.js'
 import { type SessionListener, type SessionStores, Sessions, type SessionsOptions } from './sessions/sessions.js'
 import type { Bus } from '../../fleet/bus.js'
 import { InProcessBus } from '../../fleet/in-process-bus.js'
@@ -85,7 +84,7 @@ export function createLegacyEra ({
 
   function serveOne (request: RpcRequest, exchange: Exchange, writer: ReplyWriter): void | Promise<void> {
     if (bySdk.has(request.method)) return serveBySdk(request, exchange, writer)
-    exchange.connect(sayTo(writer, exchange))
+    exchange.connect({ notify: sayTo(writer, exchange) })
     const { method, params = {} } = request
     exchange.begin(method, params, request.id)
     new Responder({ request, exchange, writer, revision: answerForm }).follow(

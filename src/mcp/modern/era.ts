@@ -7,7 +7,7 @@ import { type Dress, WireError, sayTo } from '../slots/answer-text.js'
 import { takesStream } from '../wire/accept.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { Suspended } from '../exchange/suspended.js'
-import type { Notify } from '../exchange/caller.js'
+import type { NotifyClient } from '../exchange/caller.js'
 import { checkHeaderParameters } from '../catalog/header-parameters.js'
 import { forSdk } from '../wire/for-sdk.js'
 import { type RpcMessage, type RpcNotification, type RpcRequest, kindOf, severity } from '../wire/messages.js'
@@ -15,9 +15,9 @@ import { ReplyWriter, type Reply } from '../wire/reply.js'
 import { Slots } from '../slots/pool.js'
 import type { Streams } from '../streams/streams.js'
 import { SlotResponder } from '../slots/responder.js'
-import { Asking, type SpentStates } from './input-required.js'
+import { type Asker, Asking, type SpentStates } from './input-required.js'
 import { type Envelope, checkMeta, checkNotification, modernRevision, openEnvelope, refusalForSdk } from './envelope.js'
-import { listen, serverInfoKey } from './subscriptions.js'
+import { openSubscription, serverInfoKey } from './subscriptions.js'
 
 export interface ModernOptions {
   readonly catalog: Catalog
@@ -72,7 +72,7 @@ export function createModernEra ({ catalog, streams, stateKey, spent }: ModernOp
     if (method === 'subscriptions/listen') {
       try {
         checkMeta(request)
-        return listen(request, exchange, catalog, streams)
+        return openSubscription(request, exchange, catalog, streams)
       } finally {
         exchange.end()
       }
@@ -81,10 +81,9 @@ export function createModernEra ({ catalog, streams, stateKey, spent }: ModernOp
     // A closed connection is a cancellation (MCP 2026-07-28, Transports).
     incoming.onGone(() => { exchange.abort(new CancelledError({ reason: 'the caller disconnected' })) })
     const say = sayTo(writer, exchange)
-    const notify: Notify = async (name, about) => {
+    const notify: NotifyClient = async (name, about) => {
       if (name !== 'notifications/message' || audible(about.level, envelope)) await say(name, about)
     }
-    exchange.connect(notify)
     // Values that are available are not awaited: every promise on this path slows every call.
     const begin = (slot: ModernSlot): Promise<Reply> => {
       slot.serve(request, exchange, writer, clean => { slots.give(slot, clean) })
@@ -94,16 +93,15 @@ export function createModernEra ({ catalog, streams, stateKey, spent }: ModernOp
       exchange.end()
       throw error
     }
-    try {
-      const prepared = asking.begin(
-        request,
-        exchange,
-        envelope,
-        method === 'tools/call' && catalog.tools.get(String(params.name))?.item.once === true
-      )
-      if (prepared !== undefined) return prepared.then(() => slots.take()).then(begin).catch(fail)
+    const take = (asker: Asker | undefined): Promise<Reply> => {
+      exchange.connect({ notify, ...asker })
       const slot = slots.take()
       return slot instanceof Promise ? slot.then(begin).catch(fail) : begin(slot)
+    }
+    try {
+      const isOnce = method === 'tools/call' && catalog.tools.get(String(params.name))?.item.once === true
+      const asker = asking.askerFor(request, exchange, envelope, isOnce)
+      return asker instanceof Promise ? asker.then(take).catch(fail) : take(asker)
     } catch (error) {
       return fail(error)
     }

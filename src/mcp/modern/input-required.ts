@@ -14,9 +14,9 @@ import {
   retryLater
 } from '../../errors.js'
 import type { Eventually } from '../../lib/eventually.js'
-import type { Question } from '../exchange/client-answers.js'
+import type { QuestionMethod } from '../exchange/client-answers.js'
 import type { Exchange } from '../exchange/exchange.js'
-import type { Ask } from '../exchange/caller.js'
+import type { AskClient, ClientChannel } from '../exchange/caller.js'
 import { canonical } from '../wire/canonical.js'
 import { type RpcRequest } from '../wire/messages.js'
 import { capabilityOf, lackOf } from '../exchange/client-capabilities.js'
@@ -32,7 +32,7 @@ type Answer = Record<string, unknown>
  * The state that a caller carries between rounds. Each answer is stored with the digest of its question: a
  * "yes" to "Delete 3 files?" does not answer "Delete 300 files?".
  */
-interface State {
+interface RequestState {
   readonly answered: Readonly<Record<string, { readonly digest: string, readonly answer: Answer }>>
   /** The digests of the questions that were sent, by key. */
   readonly asked: Readonly<Record<string, string>>
@@ -40,13 +40,16 @@ interface State {
   readonly nonce: string
 }
 
+/** The part of a channel through which a handler asks. */
+export type Asker = Pick<ClientChannel, 'ask' | 'answered'>
+
 /** The state and the answers in a request. */
 interface Given {
   readonly binding: Binding
   readonly envelope: Envelope
   readonly responses: Readonly<Record<string, Answer>>
   /** Missing if the request has no state. */
-  readonly state: State | undefined
+  readonly state: RequestState | undefined
 }
 
 /** Records which states were used, across all instances. */
@@ -60,21 +63,26 @@ const ttlSeconds = 600
 const spentMs = 2 * ttlSeconds * 1000
 
 export class Asking {
-  readonly #codec: RequestStateCodec<State>
+  readonly #codec: RequestStateCodec<RequestState>
   readonly #spent: SpentStates
 
   /** `key`: at least 32 bytes, the same on every instance of the endpoint. */
   constructor (key: Uint8Array, spent: SpentStates) {
-    this.#codec = createRequestStateCodec<State>({ key, ttlSeconds, bind: boundTo })
+    this.#codec = createRequestStateCodec<RequestState>({ key, ttlSeconds, bind: boundTo })
     this.#spent = spent
   }
 
   /**
-   * Lets the handler of `exchange` ask questions, if its method supports them. Throws if the request has a
-   * state that this server did not issue to this principal for this request; with `once`, also if the
+   * How the handler of `exchange` asks questions; `undefined` if its method does not support them. Throws if the
+   * request has a state that this server did not issue to this principal for this request; with `once`, also if the
    * state was used before.
    */
-  begin (request: RpcRequest, exchange: Exchange, envelope: Envelope, once = false): Promise<void> | undefined {
+  askerFor (
+    request: RpcRequest,
+    exchange: Exchange,
+    envelope: Envelope,
+    once = false
+  ): Eventually<Asker | undefined> {
     if (!mayAsk.has(request.method)) return undefined
     const { requestState, inputResponses } = request.params ?? {}
     const binding = { request, exchange }
@@ -82,18 +90,18 @@ export class Asking {
     if (requestState === undefined) {
       // Answers without a state could be repeated any number of times.
       const counted = once ? {} : responses
-      exchange.askBy(this.#askerOf({ binding, envelope, responses: counted, state: undefined }), Object.keys(counted))
-      return undefined
+      const ask = this.#askerOf({ binding, envelope, responses: counted, state: undefined })
+      return { ask, answered: Object.keys(counted) }
     }
     return this.#verified(requestState, binding).then(async state => {
       if (once) await this.#spend(String(requestState))
       const ask = this.#askerOf({ binding, envelope, responses, state })
-      exchange.askBy(ask, [...Object.keys(responses), ...Object.keys(state.answered)])
+      return { ask, answered: [...Object.keys(responses), ...Object.keys(state.answered)] }
     })
   }
 
   /** Most handlers never ask, so the round is created with the first question. */
-  #askerOf (given: Given): Ask {
+  #askerOf (given: Given): AskClient {
     let round: Round | undefined
     return async (method, params, key) => {
       round ??= new Round(given, this.#codec)
@@ -113,7 +121,7 @@ export class Asking {
     if (!isFirst) throw new RequestStateError({ reason: 'the request state was used before' })
   }
 
-  async #verified (state: unknown, binding: Binding): Promise<State> {
+  async #verified (state: unknown, binding: Binding): Promise<RequestState> {
     if (typeof state !== 'string') throw new RequestStateError({ reason: 'the request state is not a string' })
     try {
       return await this.#codec.verify(state, contextOf(binding))
@@ -126,20 +134,20 @@ export class Asking {
 /** One run of a handler that asks. */
 class Round {
   readonly #given: Given
-  readonly #codec: RequestStateCodec<State>
+  readonly #codec: RequestStateCodec<RequestState>
   /** Only answers to questions of this run go into the next state, so that it does not grow with each round. */
-  readonly #answered = new Map<string, State['answered'][string]>()
+  readonly #answered = new Map<string, RequestState['answered'][string]>()
   readonly #asked = new Map<string, { digest: string; method: string; params: Record<string, unknown> }>()
   #count = 0
 
-  constructor (given: Given, codec: RequestStateCodec<State>) {
+  constructor (given: Given, codec: RequestStateCodec<RequestState>) {
     this.#given = given
     this.#codec = codec
   }
 
   /** The `elicitationId` belongs to a notification that this revision lacks, and differs in each run. */
   async ask (
-    method: Question,
+    method: QuestionMethod,
     { elicitationId: _, ...params }: Record<string, unknown>,
     key: string | undefined
   ): Promise<Answer> {

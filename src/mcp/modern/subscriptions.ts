@@ -21,7 +21,7 @@ interface Filter {
 }
 
 /** Opens the stream, and first acknowledges the accepted parts of the filter. */
-export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalog, streams: Streams): Reply {
+export function openSubscription (request: RpcRequest, exchange: Exchange, catalog: Catalog, streams: Streams): Reply {
   const { principal } = exchange.caller
   const filter = filterOf(request.params?.notifications)
   const meta = { [subscriptionKey]: request.id }

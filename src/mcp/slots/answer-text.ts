@@ -3,7 +3,7 @@ import { orAborted } from '../exchange/or-aborted.js'
 import type { Refusal } from '../../errors.js'
 import { rpcRefusal } from '../../to-refusal.js'
 import type { Exchange } from '../exchange/exchange.js'
-import type { Notify } from '../exchange/caller.js'
+import type { NotifyClient } from '../exchange/caller.js'
 import type { RequestId, RpcMessage } from '../wire/messages.js'
 import { failedResult, isOutcome } from '../wire/outcomes.js'
 import type { ReplyWriter } from '../wire/reply.js'
@@ -39,7 +39,7 @@ export function answerText (message: RpcMessage, exchange: Exchange, id: Request
  * Created here, not assigned as a literal: V8 allocates a closure that is assigned to a property
  * in the old generation, and with it the whole request, until a full collection.
  */
-export function sayTo (writer: ReplyWriter, exchange: Exchange): Notify {
+export function sayTo (writer: ReplyWriter, exchange: Exchange): NotifyClient {
   return async (method, params) => {
     // First, so that an invalid value rejects in the handler and changes nothing.
     const text = JSON.stringify({ jsonrpc: '2.0', method, params })

@@ -1,8 +1,7 @@
 /** Ends calls and streams that the operator switches off. */
 import { FrozenError } from '../../errors.js'
 import type { FreezeGate } from '../../freeze/freezes.js'
-import type { Exchange } from '../exchange/exchange.js'
-import type { RunningCalls } from '../exchange/running-calls.js'
+import type { RunningCall, RunningCalls } from '../exchange/running-calls.js'
 import type { Streams } from './streams.js'
 
 /** Returns a function that stops this. */
@@ -16,6 +15,6 @@ export function endFrozen (freezes: FreezeGate, streams: Streams, running: Runni
   })
 }
 
-function toolOf ({ method, params }: Exchange): string | undefined {
+function toolOf ({ method, params }: RunningCall): string | undefined {
   return method === 'tools/call' && typeof params?.name === 'string' ? params.name : undefined
 }

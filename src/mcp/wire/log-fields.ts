@@ -28,14 +28,22 @@ export function fieldsOf (body: unknown): MessageFields {
   }
 }
 
-/** The name and version that a client reports: in `initialize`, and in each request of 2026-07-28. */
-export function clientOf (body: unknown): string | undefined {
+/**
+ * The name and version that the client of a message gives itself: in `initialize`, and with each request of
+ * 2026-07-28.
+ */
+export function clientInfoOf (body: unknown): { readonly name: string, readonly version: unknown } | undefined {
   if (!isRecord(body) || !isRecord(body.params)) return undefined
   const { method, params: { clientInfo, _meta: meta } } = body
   const ofMeta = isRecord(meta) ? meta['io.modelcontextprotocol/clientInfo'] : undefined
   const info = method === 'initialize' ? clientInfo : ofMeta
-  if (!isRecord(info) || typeof info.name !== 'string') return undefined
-  return printable(typeof info.version === 'string' ? `${info.name.slice(0, 80)}/${info.version}` : info.name)
+  return isRecord(info) && typeof info.name === 'string' ? { name: info.name, version: info.version } : undefined
+}
+
+/** The client of a message, as in `inspector/1.2.0`. */
+export function clientOf (body: unknown): string | undefined {
+  const { name, version } = clientInfoOf(body) ?? {}
+  return printable(typeof version === 'string' ? `${name?.slice(0, 80)}/${version}` : name)
 }
 
 const maxLength = 128

@@ -31,7 +31,10 @@ export interface RpcError {
 
 export type RpcMessage = RpcRequest | RpcNotification | RpcResult | RpcError
 
-export type Kind = 'request' | 'notification' | 'response' | 'invalid'
+/** The only revision with batches (MCP 2025-03-26, Base Protocol). */
+export const batchRevision = '2025-03-26'
+
+export type MessageKind = 'request' | 'notification' | 'response' | 'invalid'
 
 const members = new Set(['jsonrpc', 'id', 'method', 'params'])
 
@@ -39,7 +42,7 @@ const members = new Set(['jsonrpc', 'id', 'method', 'params'])
  * The kind of a parsed body. An `id` in MCP is a string of at most 256 characters or an integer, never null (MCP
  * 2025-11-25, Base Protocol). As strict as the SDKs, which never answer a request that they cannot parse.
  */
-export function kindOf (body: unknown): Kind {
+export function kindOf (body: unknown): MessageKind {
   if (!isRecord(body) || body.jsonrpc !== '2.0') return 'invalid'
   const { method, params } = body
   if (method === undefined) {

@@ -1,7 +1,7 @@
 /** Authorization codes: valid for one minute and for one use, and stored as digests. */
 import { createHash, randomBytes } from 'node:crypto'
 import { sha256 } from '../../lib/sha256.js'
-import type { NewGrant } from './grants.js'
+import type { NewGrant } from './grant.js'
 import type { Documents } from './documents/documents.js'
 
 /** The request and the grant that a code is bound to. */

@@ -1,7 +1,7 @@
 /** Lists and revokes grants, for the admin tools and the command line. */
 import type { Author } from '../../ledger/records.js'
 import type { Documents } from './documents/documents.js'
-import type { Grant, GrantLedger } from './grants.js'
+import type { Grant, GrantLedger } from './grant.js'
 
 /** Selects the grants that match all given fields. */
 export interface GrantFilter {

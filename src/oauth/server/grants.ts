@@ -1,47 +1,12 @@
 /** Grants and their refresh tokens. A grant records what a client may do on behalf of a user. */
 import { randomBytes } from 'node:crypto'
 import type { Author } from '../../ledger/records.js'
-import type { Role } from '../../principal/principal.js'
 import type { AccessClaims } from './access-tokens.js'
 import { type Documents, type ListedDocument, type StoredDocument } from './documents/documents.js'
-import type { GrantKey } from './grant-keys.js'
+import type { Grant, GrantLedger, NewGrant } from './grant.js'
 import { endGrant, type GrantFilter, isEnded, listGrants } from './grant-list.js'
 import { OAuthError } from './protocol/oauth-error.js'
 import type { ServerSecrets } from './secrets.js'
-
-/** Times are in milliseconds since the epoch. */
-export interface Grant {
-  readonly id: string
-  readonly client: { readonly id: string, readonly name: string, readonly source: string }
-  /** The principal's id. */
-  readonly subject: string
-  readonly key: GrantKey
-  readonly role: Role
-  readonly scopes: readonly string[]
-  readonly resource: string
-  readonly createdAt: number
-  /** When the client last got a token. */
-  readonly usedAt: number
-  /** When the key expires, as known at the sign-in. `null`: never. */
-  readonly keyEndsAt: number | null
-  /** The number of the newest refresh token. It starts at 1, and each rotation adds one. */
-  readonly generation: number
-  /** Part of the MAC of the refresh tokens, so that a leaked server secret is not enough to forge one. */
-  readonly salt: string
-  /** When the last eight refresh tokens were replaced, newest first. */
-  readonly rotations: ReadonlyArray<{ readonly generation: number, readonly at: number }>
-}
-
-/** The record of revocations, which is checked at every request. */
-export interface GrantLedger {
-  isRevoked: (credential: {
-    readonly id: string
-    readonly tokenId: string
-    readonly keyId?: string
-    readonly issuedAt?: number
-  }) => boolean
-  revokeToken: (id: string, by: Author, withMinted?: boolean, until?: number) => Promise<unknown>
-}
 
 export interface GrantsOptions {
   readonly documents: Documents
@@ -59,10 +24,6 @@ export type ReusedGrant = Pick<Grant, 'id' | 'client' | 'subject' | 'key'>
 
 /** Called for each reuse. `why` is a constant. */
 export type OnReuse = (grant: ReusedGrant, why: string) => void
-
-export interface NewGrant extends Omit<Grant, 'id' | 'createdAt' | 'usedAt' | 'generation' | 'salt' | 'rotations'> {
-  readonly id: string
-}
 
 export interface Refreshed {
   readonly grant: Grant

@@ -4,7 +4,7 @@ import { sha256 } from '../../lib/sha256.js'
 import type { Role } from '../../principal/principal.js'
 import { claimAt, readClaims, scopesOf } from '../../tokens/claims.js'
 import { createKeyLoader } from '../../tokens/provider/discovery.js'
-import { createKeySet, type KeySet, type KeySetOptions } from '../../tokens/provider/jwks.js'
+import { createKeySet, type JwkSet, type KeySetOptions } from '../../tokens/provider/jwks.js'
 import { namesResource } from './authorization-request.js'
 import { type Documents, useOnce } from './documents/documents.js'
 import { OAuthError } from './protocol/oauth-error.js'
@@ -57,7 +57,7 @@ export function createIdJagVerifier ({
   resource,
   toleranceSeconds
 }: IdJagOptions): IdJagVerifier {
-  const trusted = new Map<unknown, TrustedIssuer & { readonly keys: KeySet }>(
+  const trusted = new Map<unknown, TrustedIssuer & { readonly keys: JwkSet }>(
     issuers.map(entry => [
       entry.issuer,
       {

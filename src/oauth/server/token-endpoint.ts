@@ -8,11 +8,12 @@ import type { Assertions } from './clients/assertion.js'
 import type { Client } from './clients/client.js'
 import type { ClientDirectory } from './clients/directory.js'
 import { type Codes, provesChallenge } from './codes.js'
-import { claimsOfGrant, type Grant, type Grants, type OnReuse, type ReusedGrant } from './grants.js'
+import type { Grant } from './grant.js'
+import { claimsOfGrant, type Grants, type OnReuse, type ReusedGrant } from './grants.js'
 import type { IdJagVerifier } from './id-jag.js'
 import { assertionType, idJagGrant } from './protocol/metadata.js'
 import { OAuthError } from './protocol/oauth-error.js'
-import { optional, type Parameters as Fields, required } from './protocol/parameters.js'
+import { optionalParameter, type Parameters as Fields, required } from './protocol/parameters.js'
 
 export interface TokenEndpointOptions {
   readonly clients: ClientDirectory
@@ -65,7 +66,7 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
   const { clients, assertions, codes, grants, accessTokens, resource, accessTtlSeconds, verifyIdJag, onReuse } = options
 
   async function authenticate (parameters: Fields): Promise<Client> {
-    const assertion = optional(parameters, 'client_assertion')
+    const assertion = optionalParameter(parameters, 'client_assertion')
     if (assertion === undefined && parameters.client_secret !== undefined) {
       throw new OAuthError('invalid_client', 'Client secrets are not supported')
     }

@@ -2,16 +2,16 @@
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis'
 import { parseRedisUrl, type RedisTarget } from './url.js'
 
-export type Client = Redis | Cluster
+export type RedisClient = Redis | Cluster
 
 /**
  * A URL as in `REDIS_URL`, or an ioredis client. Only the settings of the client are used; it is never
  * closed.
  */
-export type RedisSource = string | Client
+export type RedisSource = string | RedisClient
 
 /** Checks the methods, not the class, so that a client of another copy of ioredis is accepted, too. */
-export function isClient (value: unknown): value is Client {
+export function isClient (value: unknown): value is RedisClient {
   return (
     typeof value === 'object' &&
     value !== null &&
@@ -56,7 +56,7 @@ const clusterOptions = {
  * is replaced: after 3.5 seconds, or 1.5 seconds after the deadline of a command (`timeoutMs`) if that is later.
  * Throws a `RedisUrlError`.
  */
-export function createClients (source: RedisSource, timeoutMs = 0): { commands: Client, reader: Client } {
+export function createClients (source: RedisSource, timeoutMs = 0): { commands: RedisClient, reader: RedisClient } {
   const socketTimeout = Math.max(blockMs, timeoutMs) + 1500
   if (typeof source !== 'string') {
     return { commands: duplicate(source, socketTimeout), reader: duplicate(source, socketTimeout) }
@@ -68,7 +68,7 @@ export function createClients (source: RedisSource, timeoutMs = 0): { commands: 
 function clientOf (
   { kind, hosts, tls, username, password, db, name, sentinelPassword }: RedisTarget,
   socketTimeout: number
-): Client {
+): RedisClient {
   const credentials = {
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
@@ -93,7 +93,7 @@ function clientOf (
   })
 }
 
-function duplicate (client: Client, socketTimeout: number): Client {
+function duplicate (client: RedisClient, socketTimeout: number): RedisClient {
   if (!isClusterClient(client)) return client.duplicate({ ...options, socketTimeout })
   return client.duplicate([], {
     ...clusterOptions,
@@ -101,6 +101,6 @@ function duplicate (client: Client, socketTimeout: number): Client {
   })
 }
 
-function isClusterClient (client: Client): client is Cluster {
+function isClusterClient (client: RedisClient): client is Cluster {
   return client.isCluster
 }

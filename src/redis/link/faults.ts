@@ -42,7 +42,7 @@ export function evictionPolicy (info: string): string | undefined {
   return policy === 'noeviction' ? undefined : policy
 }
 
-export interface Fault {
+export interface RedisFault {
   /** The problem, as a part of a sentence. */
   readonly wrong: string
   /** The fix, as a part of a sentence. */
@@ -57,7 +57,7 @@ const certificates = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
 ])
 
-const faults: Readonly<Record<string, Fault>> = {
+const faults: Readonly<Record<string, RedisFault>> = {
   READONLY: {
     wrong: 'Redis is a read-only replica',
     right: 'set REDIS_URL to the primary, or use redis+sentinel://a:26379,b:26379/0?name=main to follow it'
@@ -117,7 +117,7 @@ const faults: Readonly<Record<string, Fault>> = {
 }
 
 /** `code` is the reason of a `Link`. */
-export function faultOf (code: string): Fault {
+export function redisFaultOf (code: string): RedisFault {
   if (certificates.has(code)) {
     return {
       wrong: 'the certificate of Redis is not trusted',
@@ -130,6 +130,6 @@ export function faultOf (code: string): Fault {
 
 /** Returns a sentence without the full stop. Contains nothing of the URL, which may contain a password. */
 export function sentenceOf (code: string): string {
-  const { wrong, right } = faultOf(code)
+  const { wrong, right } = redisFaultOf(code)
   return `${wrong.charAt(0).toUpperCase()}${wrong.slice(1)} (${code}): ${right}`
 }

@@ -1,7 +1,7 @@
 /** Builds the names of Redis keys. They contain no principals or credentials. */
 import { createHash } from 'node:crypto'
 
-export class Keys {
+export class RedisKeys {
   readonly #prefix: string
 
   /** `prefix` is that of the deployment, followed by the path of the endpoint. */
@@ -24,6 +24,6 @@ export class Keys {
 }
 
 /** Hashes a name that is confidential, or too long for a key. */
-export function hashOf (text: string): string {
+export function keyHashOf (text: string): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, 22)
 }

@@ -2,16 +2,16 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { NotSharedError } from '../../fleet/bus.js'
-import type { Client } from './client.js'
+import type { RedisClient } from './client.js'
 import { errorCode, outages } from './faults.js'
-import type { Keys } from './keys.js'
+import type { RedisKeys } from './keys.js'
 import { beat, type Script } from './scripts.js'
 
 export type Argument = string | number
 
 export interface LinkOptions {
-  readonly client: Client
-  readonly keys: Keys
+  readonly client: RedisClient
+  readonly keys: RedisKeys
   /** The deadline of each command in milliseconds. Default 100. */
   readonly timeoutMs?: number
   /** An instance without a heartbeat for this time, in milliseconds, is dead. Default 3,000. */
@@ -43,8 +43,8 @@ const tickMs = 20
 export class Link {
   /** The id of this instance. A new one after each start. */
   readonly id = randomUUID()
-  readonly #client: Client
-  readonly #keys: Keys
+  readonly #client: RedisClient
+  readonly #keys: RedisKeys
   readonly #timeoutMs: number
   readonly #leaseMs: number
   readonly #upListeners = new Set<() => void>()

@@ -154,7 +154,7 @@ return found
  * and the weight from which it refuses; the name, weight and JSON of each record. Returns 1, or 0 if a guard
  * refuses: then nothing is added.
  */
-export const addRecords = script(`
+export const shareRecords = script(`
 local function weight(value) return tonumber(string.match(value, '^[^|]*')) or 0 end
 local i = 3
 for _ = 1, tonumber(ARGV[2]) do

@@ -8,7 +8,7 @@ import { createRedactor } from '../../log/redact.js'
 import type { Decision, DecisionKind, Observer } from '../decision.js'
 import { Chain, createDigest, type Head, type Sealed } from './chain.js'
 import { RecordWriter } from './record.js'
-import { RotatingFile, type Tail } from './rotating-file.js'
+import { RotatingFile, type FileEnd } from './rotating-file.js'
 
 export interface AuditOptions {
   /** The file that records are appended to. Its directory must exist. Left out: no file. */
@@ -197,7 +197,7 @@ export class AuditLog implements Observer {
 }
 
 /** The last record of the previous process, which this chain continues. */
-function aboutOf (tail: Tail | undefined): Readonly<Record<string, unknown>> | undefined {
+function aboutOf (tail: FileEnd | undefined): Readonly<Record<string, unknown>> | undefined {
   if (tail === undefined) return undefined
   return { after: headIn(tail.text), torn: tail.isTorn ? true : undefined }
 }

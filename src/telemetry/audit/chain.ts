@@ -62,7 +62,7 @@ export function hashOf (record: Readonly<Record<string, unknown>>, digest: Diges
 }
 
 /** The position of a record in its chain. */
-export interface Link {
+export interface ChainLink {
   readonly boot: string
   readonly seq: number
   /** The hash of the previous record. */
@@ -90,7 +90,7 @@ export class Chain {
   }
 
   /** `textOf` returns the canonical JSON of the record at its position. */
-  seal (textOf: (link: Link) => string): Sealed {
+  seal (textOf: (link: ChainLink) => string): Sealed {
     const seq = this.#seq + 1
     const { line, hash } = sealText(textOf({ boot: this.boot, seq, prev: this.#prev }), this.#digest)
     this.#seq = seq
@@ -118,6 +118,6 @@ function withHash (text: string, own: string): string {
 }
 
 /** The line of a record as it is written, without its line break. */
-export function lineOf ({ hash: _own, ...rest }: Readonly<Record<string, unknown>>, own: string): string {
+export function chainLineOf ({ hash: _own, ...rest }: Readonly<Record<string, unknown>>, own: string): string {
   return withHash(canonicalJson(rest), own)
 }

@@ -1,7 +1,7 @@
 /** Writes the audit record of a decision as JSON without credentials. */
 import { canonicalJson } from '../../lib/canonical-json.js'
 import type { CallArguments, Decision } from '../decision.js'
-import type { Digest, Link } from './chain.js'
+import type { Digest, ChainLink } from './chain.js'
 
 /** Texts that come again, such as names of tools and callers, whose JSON is kept. */
 const mostKept = 1000
@@ -29,7 +29,7 @@ export class RecordWriter {
    * `JSON.stringify` takes three times as long. Texts that anybody but this package chose go through
    * `#member`.
    */
-  textOf (decision: Decision, { boot, seq, prev }: Link): string {
+  textOf (decision: Decision, { boot, seq, prev }: ChainLink): string {
     const { about, address, arguments: given, batch, http, itemKind, era, ms } = decision
     let text = about === undefined ? '{' : `{"about":${this.#redacted(canonicalJson(about))},`
     if (address !== undefined) text += `"address":${this.#json(address)},`

@@ -23,7 +23,7 @@ export interface RotatingFileOptions {
 }
 
 /** The end of an existing file, written by an earlier process. */
-export interface Tail {
+export interface FileEnd {
   readonly text: string | undefined
   /** True if the last line has no line break, because a process ended while it wrote. */
   readonly isTorn: boolean
@@ -62,7 +62,7 @@ export class RotatingFile {
   }
 
   /** Rejects if the file cannot be used. */
-  async begin (): Promise<Tail> {
+  async begin (): Promise<FileEnd> {
     const file = await open(this.#options.path, flags, 0o600)
     try {
       const { size } = await file.stat()

@@ -1,10 +1,10 @@
 /** Verifies the chains in audit files: finds the first record that was altered, removed, moved or cut off. */
 import { isRecord } from '../../lib/guards.js'
-import { createDigest, type Digest, type Head, hashOf, lineOf, noHash } from './chain.js'
+import { createDigest, type Digest, type Head, hashOf, chainLineOf, noHash } from './chain.js'
 import { type AuditFile, closeFiles, linesOf, openFiles } from './files.js'
 import { isTornOpening, parsed, recordAtEndOf } from './read-line.js'
 
-export interface Fault {
+export interface AuditFault {
   readonly file: string
   /** Starts at 1. */
   readonly line: number
@@ -12,11 +12,11 @@ export interface Fault {
   readonly what: string
 }
 
-export interface Verdict {
+export interface AuditReport {
   readonly records: number
   readonly chains: number
   /** Absent if the files are intact. */
-  readonly fault?: Fault | undefined
+  readonly fault?: AuditFault | undefined
   /** Observations that are not faults, such as a line that was left incomplete by a crash. */
   readonly notes: readonly string[]
   /** The last record of each chain, to compare with the `audit head` lines of the log. */
@@ -38,9 +38,9 @@ export interface ToldHead extends Head {
 interface Place { readonly file: string, readonly line: number }
 
 class FaultFound extends Error {
-  readonly fault: Fault
+  readonly fault: AuditFault
 
-  constructor (fault: Fault) {
+  constructor (fault: AuditFault) {
     super(fault.what)
     this.fault = fault
   }
@@ -50,7 +50,7 @@ class FaultFound extends Error {
  * Verifies files, given in the order in which they were written. Rejects with the error of the file system if
  * one cannot be read.
  */
-export async function verifyAudit (paths: readonly string[], options: VerifyOptions = {}): Promise<Verdict> {
+export async function verifyAudit (paths: readonly string[], options: VerifyOptions = {}): Promise<AuditReport> {
   const files = await openFiles(paths)
   try {
     return await verifyFiles(files, options)
@@ -60,7 +60,7 @@ export async function verifyAudit (paths: readonly string[], options: VerifyOpti
 }
 
 /** Like `verifyAudit`, for open files. */
-export async function verifyFiles (files: readonly AuditFile[], options: VerifyOptions = {}): Promise<Verdict> {
+export async function verifyFiles (files: readonly AuditFile[], options: VerifyOptions = {}): Promise<AuditReport> {
   const verifier = new Verifier(options)
   try {
     for (const file of files) {
@@ -156,7 +156,7 @@ class Verifier {
     return true
   }
 
-  verdict (found?: Fault): Verdict {
+  verdict (found?: AuditFault): AuditReport {
     return {
       records: this.#records,
       chains: this.#chains.size,
@@ -181,7 +181,7 @@ class Verifier {
       )
     }
     // A repeated member name could be read in two ways.
-    if (lineOf(record, hash) !== line) {
+    if (chainLineOf(record, hash) !== line) {
       throw fault(place, 'altered', 'the record is not written in the form that the server uses')
     }
     const known = this.#chains.get(boot)
@@ -280,7 +280,7 @@ function cut (place: Place): FaultFound {
   return fault(place, 'cut', 'the line is cut off')
 }
 
-function fault (place: Place, kind: Fault['kind'], what: string): FaultFound {
+function fault (place: Place, kind: AuditFault['kind'], what: string): FaultFound {
   return new FaultFound({ ...place, kind, what })
 }
 

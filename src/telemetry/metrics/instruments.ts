@@ -83,7 +83,8 @@ export class Histogram extends Instrument<Distribution> {
       for (const [at, count] of state.counts.entries()) {
         below += count
         const bound = this.#bounds[at]
-        lines += `${this.name}_bucket${labelsText({ ...labels, le: bound === undefined ? '+Inf' : String(bound) })} ${below}\n`
+        const le = bound === undefined ? '+Inf' : String(bound)
+        lines += `${this.name}_bucket${labelsText({ ...labels, le })} ${below}\n`
       }
       lines += sample(`${this.name}_sum`, labels, state.sum) + sample(`${this.name}_count`, labels, below)
     }

@@ -23,14 +23,14 @@ export interface KeySetOptions {
   readonly onTurn?: ((why: string | undefined) => void) | undefined
 }
 
-export interface KeySet {
+export interface JwkSet {
   /**
    * The key that matches a token's header and that `fits`. `undefined` if the provider has no such key.
    * Rejects with an `UnavailableError` if keys must be fetched and the provider cannot be reached.
    */
   find: (header: JWTHeaderParameters, fits: (key: CryptoKey) => Promise<boolean>) => Promise<CryptoKey | undefined>
   /** Like `find`, but only among the cached keys. */
-  findHeld: KeySet['find']
+  findHeld: JwkSet['find']
   /**
    * Fetches the set in advance, and retries until there is one: a server that is not ready for lack of keys
    * gets no requests that could trigger the fetch. Returns a function that stops it.
@@ -61,7 +61,7 @@ export function createKeySet ({
   maxAgeMs = 600_000,
   retryMs = 3000,
   onTurn = () => {}
-}: KeySetOptions): KeySet {
+}: KeySetOptions): JwkSet {
   requireWhole('cache', { timeoutMs })
   let loaded: Loaded | undefined
   /** The failure of the last fetch, if it failed. */

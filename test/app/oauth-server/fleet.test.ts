@@ -1,5 +1,4 @@
 /** Two instances behind one address that share a Redis: what one gives, the other takes, and each thing once. */
-import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { redisServer, withoutRedis } from '../../support/redis.js'
 import { until } from '../../support/until.js'
@@ -8,6 +7,7 @@ import {
   approve,
   authorizeUrl,
   credentials,
+  isRefreshRefused,
   open,
   pkce,
   press,
@@ -83,22 +83,7 @@ t.test('two instances with one Redis', { skip: withoutRedis }, async t => {
       }),
       { code: 0, stderr: 'Done on the servers that share REDIS_URL.' }
     )
-    const statuses = new Map<FastifyInstance, number>()
-    await until(() => {
-      for (const app of [a, b]) {
-        post(app, callOf('whoami'), bearer).then(answer => {
-          statuses.set(app, answer.status)
-        }, t.fail)
-      }
-      return statuses.get(a) === 401 && statuses.get(b) === 401
-    })
-    t.match(
-      await token(b, {
-        grant_type: 'refresh_token',
-        client_id: redeem.client_id,
-        refresh_token: body.refresh_token
-      }),
-      { status: 400, body: { error: 'invalid_grant' } }
-    )
+    for (const app of [a, b]) await until(async () => (await post(app, callOf('whoami'), bearer)).status === 401)
+    t.ok(await isRefreshRefused(b, redeem.client_id ?? '', body.refresh_token ?? ''))
   })
 })

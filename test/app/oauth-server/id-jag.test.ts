@@ -20,6 +20,7 @@ interface Vouching {
 }
 
 let made = 0
+const now = (): number => Math.floor(Date.now() / 1000)
 
 async function vouching (
   t: Test,
@@ -37,25 +38,32 @@ async function vouching (
     issuer,
     clientId,
     answer,
-    assertion: async (change = {}, typ = 'oauth-id-jag+jwt', by = key) => {
-      const now = Math.floor(Date.now() / 1000)
-      const claims = {
-        iss: issuer,
-        sub: 'ada',
-        aud: publicUrl,
-        resource,
-        client_id: clientId,
-        jti: `jag-${made++}`,
-        iat: now,
-        exp: now + 300,
-        scope: 'files:read notes:*',
-        ...change
-      }
-      return credentialOfTests(
-        await new SignJWT(claims).setProtectedHeader({ alg: by.alg, typ, kid: 'idp' }).sign(by.privateKey)
-      )
-    }
+    assertion: async (change = {}, typ = undefined, by = key) => await assertionOf(issuer, clientId, change, typ, by)
   }
+}
+
+async function assertionOf (
+  issuer: string,
+  clientId: string,
+  change: Record<string, unknown> = {},
+  typ = 'oauth-id-jag+jwt',
+  by = key
+): Promise<string> {
+  const claims = {
+    iss: issuer,
+    sub: 'ada',
+    aud: publicUrl,
+    resource,
+    client_id: clientId,
+    jti: `jag-${made++}`,
+    iat: now(),
+    exp: now() + 300,
+    scope: 'files:read notes:*',
+    ...change
+  }
+  return credentialOfTests(
+    await new SignJWT(claims).setProtectedHeader({ alg: by.alg, typ, kid: 'idp' }).sign(by.privateKey)
+  )
 }
 
 t.test('an assertion of a trusted issuer gives an access token, but no refresh token', async t => {
@@ -114,8 +122,6 @@ t.test('the keys of a trusted issuer are waited for as long as JWT_JWKS_TIMEOUT_
   t.equal(status, 200)
 })
 
-const now = (): number => Math.floor(Date.now() / 1000)
-
 for (const [what, change, error] of [
   ['another issuer', { iss: 'https://other.example.com' }, 'invalid_grant'],
   ['another audience', { aud: 'https://other.example.com' }, 'invalid_grant'],
@@ -157,21 +163,7 @@ t.test('unavailable keys of the issuer give 503', async t => {
   const app = await signInService(t, { env: { OAUTH_TRUSTED_ISSUERS: issuer } })
   const clientId = await register(app)
   await stop()
-  const claims = {
-    iss: issuer,
-    sub: 'ada',
-    aud: publicUrl,
-    resource,
-    client_id: clientId,
-    jti: 'jag-away',
-    iat: now(),
-    exp: now() + 300
-  }
-  const assertion = credentialOfTests(
-    await new SignJWT(claims)
-      .setProtectedHeader({ alg: key.alg, typ: 'oauth-id-jag+jwt', kid: 'idp' })
-      .sign(key.privateKey)
-  )
+  const assertion = await assertionOf(issuer, clientId)
   const refused = await token(app, { grant_type: grantType, client_id: clientId, assertion })
   t.match(refused, { status: 503, body: { error: 'temporarily_unavailable' } })
   t.ok(refused.headers['retry-after'])

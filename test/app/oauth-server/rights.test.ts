@@ -4,11 +4,11 @@ import t from 'tap'
 import { revokeKey, rotateKey, setDisabled } from '../../../src/api-keys/changes.js'
 import { changeKeyFile } from '../../../src/api-keys/file.js'
 import type { KeyRecord } from '../../../src/api-keys/record.js'
-import { State } from '../../../src/ledger/ledger.js'
+import { Ledger } from '../../../src/ledger/ledger.js'
 import { addKey, directory, keyFile } from '../../support/keys.js'
 import { until } from '../../support/until.js'
 import {
-  approve, authorizeUrl, open, pkce, press, register, signIn, signInService, type SignedIn, token
+  approve, authorizeUrl, isRefreshRefused, open, pkce, press, register, signIn, signInService, type SignedIn
 } from '../../support/sign-in.js'
 import { callOf, modern, post } from '../../support/service.js'
 import { roomy, withKey } from '../../support/signed-in-with-key.js'
@@ -22,23 +22,7 @@ async function change (path: string, id: string, fields: Partial<KeyRecord>): Pr
 
 /** Asks until the answer is `status`. */
 async function becomes (app: FastifyInstance, { bearer }: SignedIn, status: number): Promise<void> {
-  let last = 0
-  let isAsking = false
-  await until(() => {
-    if (!isAsking && last !== status) {
-      isAsking = true
-      post(app, callOf('whoami'), bearer).then(
-        answer => {
-          last = answer.status
-          isAsking = false
-        },
-        () => {
-          isAsking = false
-        }
-      )
-    }
-    return last === status
-  })
+  await until(async () => (await post(app, callOf('whoami'), bearer)).status === status)
 }
 
 const ends: Array<[string, (path: string, id: string) => Promise<unknown>]> = [
@@ -90,14 +74,7 @@ for (const [what, end] of ends) {
     await becomes(app, signedIn, 401)
     await until(() => stream !== '')
     t.match(stream, 'subscriptions/acknowledged')
-    t.match(
-      await token(app, {
-        grant_type: 'refresh_token',
-        client_id: signedIn.clientId,
-        refresh_token: signedIn.refreshToken
-      }),
-      { status: 400, body: { error: 'invalid_grant' } }
-    )
+    t.ok(await isRefreshRefused(app, signedIn.clientId, signedIn.refreshToken))
   })
 
   t.test(`a key that is ${what} while the page is open cannot approve`, async t => {
@@ -127,11 +104,7 @@ t.test('lowering an admin to a user applies to its clients at once', async t => 
   t.equal(await role(), 'admin')
   t.match((await post(app, callOf('for-admins'), signedIn.bearer)).body.result, { content: [{ text: 'yes' }] })
   await change(path, id, { role: 'user' })
-  let last = ''
-  await until(() => {
-    role().then(found => { last = found }, t.fail)
-    return last === 'user'
-  })
+  await until(async () => await role() === 'user')
   t.ok((await post(app, callOf('for-admins'), signedIn.bearer)).body.error)
 })
 
@@ -151,11 +124,7 @@ t.test('removing a scope from a key removes it from its clients', async t => {
   const signedIn = await signIn(app, { key })
   t.match((await post(app, callOf('for-readers'), signedIn.bearer)).body.result, { content: [{ text: 'yes' }] })
   await change(path, id, { scopes: [] })
-  let isGone = false
-  await until(() => {
-    post(app, callOf('for-readers'), signedIn.bearer).then(({ body }) => { isGone = body.error !== undefined }, t.fail)
-    return isGone
-  })
+  await until(async () => (await post(app, callOf('for-readers'), signedIn.bearer)).body.error !== undefined)
   t.equal((await post(app, callOf('whoami'), signedIn.bearer)).status, 200)
 })
 
@@ -165,7 +134,7 @@ t.test('tokens revoke ends the grants of a key and of its owner', async t => {
   const [one, other] = [await addKey(path, { owner: 'ada' }), await addKey(path, { owner: 'bob' })]
   const app = await signInService(t, { env: { ...roomy, API_KEYS_FILE: path }, stateDir })
   const [adas, bobs] = [await signIn(app, { key: one.key }), await signIn(app, { key: other.key })]
-  const state = await State.open({ directory: stateDir })
+  const state = await Ledger.open({ directory: stateDir })
   await state.revokeKey(one.record.id, { principal: 'cli' })
   await state.revokeSubject('user:bob', Date.now(), { principal: 'cli' })
   await state.close()

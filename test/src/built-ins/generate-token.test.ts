@@ -1,7 +1,7 @@
 /** Minting tokens: for whom, by whom, how long, and what is refused. */
 import t from 'tap'
 import { Catalog } from '../../../src/mcp/catalog/catalog.js'
-import { State } from '../../../src/ledger/ledger.js'
+import { Ledger } from '../../../src/ledger/ledger.js'
 import { createGenerateToken } from '../../../src/built-ins/generate-token.js'
 import { callerOf, during, principalOf } from '../../support/exchange.js'
 import { logSink } from '../../support/log-sink.js'
@@ -14,7 +14,7 @@ async function mint (
   args: Record<string, unknown>,
   { caller = admin, maxTtlSeconds = 30 * 86_400 } = {}
 ): Promise<Record<string, unknown>> {
-  const state = await State.open()
+  const state = await Ledger.open()
   t.teardown(async () => {
     await state.close()
   })

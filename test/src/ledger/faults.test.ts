@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { StateError } from '../../../src/ledger/file/directory.js'
 import { commandLine } from '../../../src/ledger/records.js'
-import { State } from '../../../src/ledger/ledger.js'
+import { Ledger } from '../../../src/ledger/ledger.js'
 import { start, viaTsx } from '../../support/process.js'
 import { mintedRecord, openState, statePath } from '../../support/state.js'
 import { until } from '../../support/until.js'
@@ -33,7 +33,7 @@ t.test('a process killed during 200 writes loses no acknowledged one', async t =
     const complete = said.split('\n').slice(0, -1)
     t.ok(complete.length >= killAfter && complete.length < 200)
     acknowledged.push(...complete)
-    const state = await State.open({ directory })
+    const state = await Ledger.open({ directory })
     const onRecord = new Set(state.list({ limit: Infinity })?.tokens.map(({ id }) => id))
     t.same(acknowledged.filter(id => !onRecord.has(id)), [])
     await state.close()
@@ -116,7 +116,7 @@ t.test('the lock of a killed process expires', async t => {
 
 t.test('an incomplete new journal of a killed process is replaced', async t => {
   const directory = await statePath(t)
-  const first = await State.open({ directory })
+  const first = await Ledger.open({ directory })
   await first.revokeKey('k', commandLine)
   await first.close()
   await writeFile(join(directory, 'journal.99999-0123abcd.draft'), 'half of', { mode: 0o600 })

@@ -1,6 +1,6 @@
 /** What falls under a revocation, and how long it is remembered. */
 import t from 'tap'
-import { Ledger } from '../../../src/ledger/index-in-memory.js'
+import { LedgerIndex } from '../../../src/ledger/index-in-memory.js'
 import { commandLine as by, type Revocation } from '../../../src/ledger/records.js'
 import { mintedRecord } from '../../support/state.js'
 
@@ -45,7 +45,7 @@ for (const [what, credential, isRevoked] of [
   ]
 ] as const) {
   t.test(`${what} is ${isRevoked ? '' : 'not '}revoked`, async t => {
-    const ledger = new Ledger()
+    const ledger = new LedgerIndex()
     for (const record of [
       token,
       key,
@@ -60,7 +60,7 @@ for (const [what, credential, isRevoked] of [
 t.test(
   'with a clock tolerance, records decide about tokens minted here',
   async t => {
-    const ledger = new Ledger(30_000)
+    const ledger = new LedgerIndex(30_000)
     for (const record of [subject, mintedRecord({ id: 'late', at: second + 5000 })]) ledger.apply(record)
     t.ok(ledger.isRevoked({ id: 'jwt:ada', issuedAt: second + 30_000 }))
     t.notOk(ledger.isRevoked({ id: 'jwt:ada', issuedAt: second + 31_000 }))
@@ -71,7 +71,7 @@ t.test(
 t.test(
   'with a clock tolerance, a key created after the revocation is valid',
   async t => {
-    const ledger = new Ledger(30_000)
+    const ledger = new LedgerIndex(30_000)
     ledger.apply({ ...subject, id: 'user:ada' })
     t.notOk(ledger.isRevoked({ id: 'user:ada', keyId: 'k2', issuedAt: second + 501 }))
     t.ok(ledger.isRevoked({ id: 'user:ada', keyId: 'k2', issuedAt: second + 500 }))
@@ -79,14 +79,14 @@ t.test(
 )
 
 t.test('an earlier revocation of the same subject changes nothing', async t => {
-  const ledger = new Ledger()
+  const ledger = new LedgerIndex()
   ledger.apply(subject)
   t.notOk(ledger.apply({ ...subject, before: 0 }))
   t.ok(ledger.isRevoked({ id: 'jwt:ada', issuedAt: second }))
 })
 
 t.test('a revocation without an end is not replaced by one with an end', async t => {
-  const ledger = new Ledger()
+  const ledger = new LedgerIndex()
   ledger.apply({ ...token, until: null })
   t.notOk(ledger.apply(token))
   ledger.sweep(Infinity)
@@ -96,7 +96,7 @@ t.test('a revocation without an end is not replaced by one with an end', async t
 const month = 30 * 86_400_000
 
 t.test('expired tokens are dropped after an hour, revocations after a month', async t => {
-  const ledger = new Ledger()
+  const ledger = new LedgerIndex()
   ledger.apply(token)
   ledger.apply(mintedRecord({ id: 't1', expiresAt: second, at: second + month }))
   ledger.sweep(second + 3_599_999)
@@ -110,7 +110,7 @@ t.test('expired tokens are dropped after an hour, revocations after a month', as
 })
 
 t.test('a wrong clock alone does not drop a revocation', async t => {
-  const ledger = new Ledger()
+  const ledger = new LedgerIndex()
   ledger.apply({ ...token, at: second - 1000 })
   ledger.sweep(second + 100 * month)
   t.ok(ledger.isRevoked({ id: 'jwt:ada', tokenId: 't1' }))
@@ -120,7 +120,7 @@ t.test('a wrong clock alone does not drop a revocation', async t => {
 })
 
 t.test('a clock that is set ahead drops nothing', async t => {
-  const ledger = new Ledger()
+  const ledger = new LedgerIndex()
   const before = Date.now()
   let now = before + month
   t.intercept(Date, 'now', { value: () => now })
@@ -130,7 +130,7 @@ t.test('a clock that is set ahead drops nothing', async t => {
 })
 
 t.test('revocations of keys and subjects are kept', async t => {
-  const ledger = new Ledger()
+  const ledger = new LedgerIndex()
   ledger.apply(key)
   ledger.apply(subject)
   ledger.sweep(Number.MAX_SAFE_INTEGER)
@@ -138,7 +138,7 @@ t.test('revocations of keys and subjects are kept', async t => {
 })
 
 t.test('the ancestors of a valid token stay on record', async t => {
-  const ledger = new Ledger()
+  const ledger = new LedgerIndex()
   ledger.apply(mintedRecord({ id: 'gone', expiresAt: 1 }))
   ledger.apply(mintedRecord({ id: 'first', expiresAt: 1 }))
   ledger.apply(mintedRecord({ id: 'middle', expiresAt: 1, by: { principal: 'jwt:x', tokenId: 'first' } }))

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { StateError } from '../../../src/ledger/file/directory.js'
 import { lineOf } from '../../../src/ledger/file/line.js'
 import { commandLine } from '../../../src/ledger/records.js'
-import { State } from '../../../src/ledger/ledger.js'
+import { Ledger } from '../../../src/ledger/ledger.js'
 import { mintedRecord, openState, statePath } from '../../support/state.js'
 import { until } from '../../support/until.js'
 
@@ -34,7 +34,7 @@ t.test('a shared directory with other files is left alone', async t => {
   await mkdir(directory)
   await chmod(directory, 0o755)
   await writeFile(join(directory, 'letter.txt'), '')
-  await t.rejects(State.open({ directory }), StateError)
+  await t.rejects(Ledger.open({ directory }), StateError)
   t.equal((await stat(directory)).mode & 0o777, 0o755)
 })
 
@@ -42,7 +42,7 @@ t.test('a sticky directory is left alone, even if empty', async t => {
   const directory = await statePath(t)
   await mkdir(directory)
   await chmod(directory, 0o1777)
-  await t.rejects(State.open({ directory }), { name: 'StateError', message: /meant for sharing.*STATE_DIR/ })
+  await t.rejects(Ledger.open({ directory }), { name: 'StateError', message: /meant for sharing.*STATE_DIR/ })
   t.equal((await stat(directory)).mode & 0o7777, 0o1777)
 })
 
@@ -54,7 +54,7 @@ t.test('a directory of another user is left alone', async t => {
     await chown(directory, 65_534, 65_534)
     await chmod(directory, 0o777)
   }
-  await t.rejects(State.open({ directory }), {
+  await t.rejects(Ledger.open({ directory }), {
     name: 'StateError',
     message: isRoot ? /belongs to another user/ : /a directory inside it, such as/
   })
@@ -67,7 +67,7 @@ t.test(
   async t => {
     const directory = await statePath(t)
     await chown(dirname(directory), 65_534, 65_534)
-    await t.rejects(State.open({ directory }), { name: 'ForeignPathError', message: /sudo -u/ })
+    await t.rejects(Ledger.open({ directory }), { name: 'ForeignPathError', message: /sudo -u/ })
     t.same(await readdir(dirname(directory)), [])
   }
 )
@@ -93,7 +93,7 @@ t.test('a damaged journal is kept aside, not through a link', async t => {
 t.test('an unusable directory is one sentence', async t => {
   const directory = await statePath(t)
   await writeFile(directory, '')
-  await t.rejects(State.open({ directory }), {
+  await t.rejects(Ledger.open({ directory }), {
     message: /^The state directory .* cannot be used \(E[A-Z]+\): set STATE_DIR to .*\.$/
   })
 })
@@ -121,7 +121,7 @@ t.test('revokeSubject covers tokens of a clock that was ahead', async t => {
 
 async function written (t: Test): Promise<{ directory: string, journal: string, id: string }> {
   const directory = await statePath(t)
-  const state = await State.open({ directory })
+  const state = await Ledger.open({ directory })
   await state.mint(mintedRecord({ id: 'kept' }))
   await state.revokeToken('kept', commandLine)
   await state.close()
@@ -181,7 +181,7 @@ for (const [what, damage] of [
   t.test(`a journal replaced by ${what} stops the start`, async t => {
     const { directory, journal } = await written(t)
     await damage(journal)
-    await t.rejects(State.open({ directory }), {
+    await t.rejects(Ledger.open({ directory }), {
       name: 'StateError',
       message: /is damaged, .*restore it.*\.$/
     })

@@ -2,11 +2,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { commandLine } from '../../../src/ledger/records.js'
-import { State } from '../../../src/ledger/ledger.js'
+import { Ledger } from '../../../src/ledger/ledger.js'
+import { sharedRecordsContract } from '../../support/contracts/shared-records.js'
 import { mintedRecord, openState, statePath } from '../../support/state.js'
-import { until } from '../../support/until.js'
 
 const withToken = (tokenId: string) => ({ id: 'jwt:ada', tokenId, issuedAt: Date.now() })
+
+t.test('a directory that servers share', async t => {
+  await sharedRecordsContract(t, async t => {
+    const directory = await statePath(t)
+    return async () => await openState(t, { directory })
+  })
+})
 
 t.test('without a directory the state is in memory', async t => {
   const state = await openState(t)
@@ -21,7 +28,7 @@ t.test('without a directory the state is in memory', async t => {
 t.test('acknowledged records survive a restart', async t => {
   const directory = await statePath(t)
   const minted = mintedRecord({ subject: 'Ада 愛\n', scopes: ['files:read'] })
-  const first = await State.open({ directory })
+  const first = await Ledger.open({ directory })
   await first.mint(minted)
   await first.revokeToken(minted.id, commandLine)
   await first.revokeKey('k1', commandLine)
@@ -32,38 +39,6 @@ t.test('acknowledged records survive a restart', async t => {
   t.ok(second.isRevoked(withToken(minted.id)))
   t.ok(second.isRevoked({ id: 'x', keyId: 'k1' }))
   t.ok(second.isRevoked({ id: 'jwt:bob', issuedAt: Date.now() - 5000 }))
-})
-
-t.test("two processes read each other's records", async t => {
-  const directory = await statePath(t)
-  const server = await openState(t, { directory })
-  const other = await openState(t, { directory })
-  let told = 0
-  server.onChange(() => { told += 1 })
-  const minted = mintedRecord()
-  await server.mint(minted)
-  await until(() => other.find(minted.id) !== undefined)
-  await other.revokeToken(minted.id, commandLine)
-  await until(() => server.isRevoked(withToken(minted.id)))
-  t.equal(told, 1)
-})
-
-t.test('concurrent writes of two processes are all kept', async t => {
-  const directory = await statePath(t)
-  const states = [await openState(t, { directory }), await openState(t, { directory })] as const
-  const all = Array.from({ length: 200 }, () => mintedRecord())
-  await Promise.all(all.map(async (minted, index) => await states[index % 2 === 0 ? 0 : 1].mint(minted)))
-  const fresh = await openState(t, { directory })
-  t.same(fresh.list({ limit: 1000 })?.tokens.map(({ id }) => id).sort(), all.map(({ id }) => id).sort())
-})
-
-t.test('mint refuses a minter that another process revokes at the same time', async t => {
-  const directory = await statePath(t)
-  const server = await openState(t, { directory, pollMs: 60_000 })
-  const other = await openState(t, { directory })
-  await other.revokeToken('minter', commandLine)
-  t.notOk(await server.mint(mintedRecord(), withToken('minter')))
-  t.same(server.list()?.tokens, [])
 })
 
 t.test('revokeToken with withMinted revokes all descendants', async t => {
@@ -91,7 +66,7 @@ t.test('list returns pages and filters by subject', async t => {
   for (const id of ['1', '2', '3', '4', '5']) {
     await state.mint(mintedRecord({ id, subject: id === '4' ? 'bob' : 'ada' }))
   }
-  const ids = (page: ReturnType<State['list']>): string[] | undefined => page?.tokens.map(({ id }) => id)
+  const ids = (page: ReturnType<Ledger['list']>): string[] | undefined => page?.tokens.map(({ id }) => id)
   t.same(ids(state.list({ limit: 2 })), ['1', '2'])
   t.same(ids(state.list({ limit: 2, after: '2', subject: 'ada' })), ['3', '5'])
   t.equal(state.list({ limit: 2, after: '3' })?.next, undefined)
@@ -107,7 +82,7 @@ t.test('list omits expired tokens', async t => {
 
 t.test('a closed state refuses writes and calls no listeners', async t => {
   const directory = await statePath(t)
-  const state = await State.open({ directory, pollMs: 5 })
+  const state = await Ledger.open({ directory, pollMs: 5 })
   state.onChange(() => t.fail('told'))
   await state.close()
   const other = await openState(t, { directory })

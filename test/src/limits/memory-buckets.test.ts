@@ -1,18 +1,18 @@
 /** The store behind both limits: exact, bounded, and no live bucket is ever lost. */
 import fc from 'fast-check'
 import t from 'tap'
-import { createBucketStore } from '../../../src/limits/memory-buckets.js'
+import { createMemoryBuckets } from '../../../src/limits/memory-buckets.js'
 import { heldBy } from '../../support/heap.js'
 
 t.test('take allows exactly the limit', async (t) => {
-  const store = createBucketStore({ windowMs: 3_600_000 })
+  const store = createMemoryBuckets({ windowMs: 3_600_000 })
   const results = Array.from({ length: 10 }, () => store.take('ada', 1, 7).current)
   t.same(results, [1, 2, 3, 4, 5, 6, 7, 8, 8, 8])
   t.equal(store.read('ada').current, 7)
 })
 
 t.test('take refuses a cost that does not fit and takes nothing', async (t) => {
-  const store = createBucketStore({ windowMs: 3_600_000 })
+  const store = createMemoryBuckets({ windowMs: 3_600_000 })
   store.take('ada', 6, 10)
   t.ok(store.take('ada', 5, 10).current > 10)
   t.equal(store.read('ada').current, 6)
@@ -20,14 +20,14 @@ t.test('take refuses a cost that does not fit and takes nothing', async (t) => {
 })
 
 t.test('take refuses a cost above the limit for a new bucket', async (t) => {
-  const store = createBucketStore({ windowMs: 3_600_000 })
+  const store = createMemoryBuckets({ windowMs: 3_600_000 })
   t.ok(store.take('ada', 11, 10).current > 10)
-  t.same(store.read('ada'), { current: 0, ttl: 0 })
+  t.same(store.read('ada'), { current: 0, ttlMs: 0 })
 })
 
 t.test('read changes nothing', async (t) => {
-  const store = createBucketStore({ windowMs: 3_600_000 })
-  t.same(store.read('ada'), { current: 0, ttl: 0 })
+  const store = createMemoryBuckets({ windowMs: 3_600_000 })
+  t.same(store.read('ada'), { current: 0, ttlMs: 0 })
   store.take('ada', 1, 7)
   store.read('ada')
   t.equal(store.read('ada').current, 1)
@@ -35,10 +35,10 @@ t.test('read changes nothing', async (t) => {
 
 t.test('a window ends after its length from the first hit', async (t) => {
   let time = 0
-  const store = createBucketStore({ windowMs: 1000, now: () => time })
+  const store = createMemoryBuckets({ windowMs: 1000, now: () => time })
   store.take('ada', 1, 1)
   time = 400
-  t.same(store.take('ada', 1, 1), { current: 2, ttl: 600 })
+  t.same(store.take('ada', 1, 1), { current: 2, ttlMs: 600 })
   time = 999.5
   t.equal(store.take('ada', 1, 1).current, 2)
   time = 1000
@@ -46,7 +46,7 @@ t.test('a window ends after its length from the first hit', async (t) => {
 })
 
 t.test('long keys with a common prefix have separate buckets', async (t) => {
-  const store = createBucketStore({ windowMs: 3_600_000 })
+  const store = createMemoryBuckets({ windowMs: 3_600_000 })
   const beginning = 'x'.repeat(5000)
   store.take(beginning + 'a', 1, 1)
   t.equal(store.take(beginning + 'a', 1, 1).current, 2)
@@ -54,7 +54,7 @@ t.test('long keys with a common prefix have separate buckets', async (t) => {
 })
 
 t.test('long keys use little memory', async (t) => {
-  const store = createBucketStore({ windowMs: 60_000 })
+  const store = createMemoryBuckets({ windowMs: 60_000 })
   const held = await heldBy(() => {
     for (let i = 0; i < 4000; i++) store.take(Buffer.alloc(5000, `${i} `).toString(), 1, 1)
   })
@@ -64,7 +64,7 @@ t.test('long keys use little memory', async (t) => {
 
 t.test('a million other keys do not evict a locked key', async (t) => {
   let time = 0
-  const store = createBucketStore({ windowMs: 60_000, now: () => time })
+  const store = createMemoryBuckets({ windowMs: 60_000, now: () => time })
   store.take('locked', 7, 7)
   for (let i = 0; i < 1_000_000; i++) {
     time = i / 20
@@ -76,7 +76,7 @@ t.test('a million other keys do not evict a locked key', async (t) => {
 
 t.test('a flood over many windows uses bounded memory', async (t) => {
   let time = 0
-  const store = createBucketStore({ windowMs: 1000, maxKeys: 1000, now: () => time })
+  const store = createMemoryBuckets({ windowMs: 1000, maxKeys: 1000, now: () => time })
   let largest = 0
   for (let i = 0; i < 100_000; i++) {
     time = i / 10
@@ -91,7 +91,7 @@ t.test('a flood over many windows uses bounded memory', async (t) => {
 
 t.test('a key locked during a flood stays locked afterwards', async (t) => {
   let time = 0
-  const store = createBucketStore({ windowMs: 1000, maxKeys: 10, now: () => time })
+  const store = createMemoryBuckets({ windowMs: 1000, maxKeys: 10, now: () => time })
   for (let i = 0; i < 10; i++) store.take(`early-${i}`, 1, 7)
   time = 900
   store.take('late', 7, 7)
@@ -109,7 +109,7 @@ t.test('any sequence of hits and pauses matches a fixed window', async () => {
   })
   fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
     let time = 0
-    const store = createBucketStore({ windowMs: 1000, now: () => time })
+    const store = createMemoryBuckets({ windowMs: 1000, now: () => time })
     const model = new Map<string, { used: number, endsAt: number }>()
     for (const { key, cost, pause } of steps) {
       time += pause
@@ -118,7 +118,7 @@ t.test('any sequence of hits and pauses matches a fixed window', async () => {
       const fits = bucket.used + cost <= 5
       if (fits) model.set(key, { ...bucket, used: bucket.used + cost })
       const count = store.take(key, cost, 5)
-      if ((count.current <= 5) !== fits || count.ttl !== bucket.endsAt - time) return false
+      if ((count.current <= 5) !== fits || count.ttlMs !== bucket.endsAt - time) return false
     }
     return true
   }), { numRuns: 500 })

@@ -10,12 +10,15 @@ import { knownThereContract } from '../../support/contracts/known-there.js'
 import { limitsContract } from '../../support/contracts/limits.js'
 import { oneTimeContract } from '../../support/contracts/one-time.js'
 import { redisInstance } from '../../support/redis-instance.js'
-import { Keys } from '../../../src/redis/link/keys.js'
+import { RedisKeys } from '../../../src/redis/link/keys.js'
 import { RedisDocuments } from '../../../src/redis/documents.js'
 import { documentsContract } from '../../support/contracts/documents.js'
 import { RedisEvents } from '../../../src/redis/event-log.js'
+import { RedisRecords } from '../../../src/redis/records.js'
 import { RedisSessions } from '../../../src/redis/sessions.js'
 import { eventLogContract } from '../../support/contracts/event-log.js'
+import { openState } from '../../support/state.js'
+import { sharedRecordsContract } from '../../support/contracts/shared-records.js'
 import { sessionStoreContract } from '../../support/contracts/session-store.js'
 import { redisServer, withoutRedis } from '../../support/redis.js'
 
@@ -38,10 +41,24 @@ t.test('ports over Redis', { skip: withoutRedis }, async (t) => {
     await oneTimeContract(t, async () => stores)
   })
 
+  t.test('created and revoked tokens', async (t) => {
+    let count = 0
+    await sharedRecordsContract(t, async t => {
+      const prefix = `records-${++count}:`
+      return async () => {
+        const share = new RedisRecords(await redisInstance(t, url, { prefix }))
+        t.teardown(() => { share.close() })
+        const state = await openState(t, { share })
+        await state.merged()
+        return state
+      }
+    })
+  })
+
   t.test('documents of the authorization server', async (t) => {
     let count = 0
     await documentsContract(t, async () => {
-      const keys = new Keys(`documents-${++count}:`)
+      const keys = new RedisKeys(`documents-${++count}:`)
       return [new RedisDocuments({ ...a, keys }), new RedisDocuments({ ...b, keys })]
     })
   })
@@ -59,7 +76,7 @@ t.test('ports over Redis', { skip: withoutRedis }, async (t) => {
   t.test('last uses of managed keys', async (t) => {
     let count = 0
     await usageContract(t, async () => {
-      const keys = new Keys(`last-uses-${++count}:`)
+      const keys = new RedisKeys(`last-uses-${++count}:`)
       return [new RedisUsageStore({ ...a, keys }), new RedisUsageStore({ ...b, keys })]
     })
   })
@@ -71,7 +88,7 @@ t.test('ports over Redis', { skip: withoutRedis }, async (t) => {
   t.test('sessions', async (t) => {
     let count = 0
     await sessionStoreContract(t, async bounds => {
-      const keys = new Keys(`sessions-${++count}:`)
+      const keys = new RedisKeys(`sessions-${++count}:`)
       return [new RedisSessions({ ...a, keys, bounds, useMs: 0 }), new RedisSessions({ ...b, keys, bounds, useMs: 0 })]
     })
   })
@@ -79,14 +96,14 @@ t.test('ports over Redis', { skip: withoutRedis }, async (t) => {
   t.test('event log', async (t) => {
     let count = 0
     await eventLogContract(t, async bounds => {
-      const keys = new Keys(`events-${++count}:`)
+      const keys = new RedisKeys(`events-${++count}:`)
       return [new RedisEvents({ ...a, keys, ...bounds }), new RedisEvents({ ...b, keys, ...bounds })]
     })
   })
 
   // As where Redis had to be sent the script again, or a command came again after an outage.
   t.test('a late event is stored in its order', async (t) => {
-    const log = new RedisEvents({ ...a, keys: new Keys('late-events:') })
+    const log = new RedisEvents({ ...a, keys: new RedisKeys('late-events:') })
     log.open('s', 'a-1', [1], true)
     for (const n of [1, 3, 4, 2, 5, 4]) log.append('s', 'a-1', { n, message: String(n) })
     log.finish('s', 'a-1')

@@ -1,7 +1,7 @@
 /** What happens to limits, records, news and links while Redis fails, and after it. */
 import t, { type Test } from 'tap'
-import type { StateRecord } from '../../../src/ledger/records.js'
-import { Ledger } from '../../../src/ledger/index-in-memory.js'
+import type { LedgerRecord } from '../../../src/ledger/records.js'
+import { LedgerIndex } from '../../../src/ledger/index-in-memory.js'
 import { type Ask, bucketOf, type Limits } from '../../../src/limits/limits.js'
 import { RedisLimits } from '../../../src/redis/limits.js'
 import { RedisOneTimeStore } from '../../../src/redis/one-time.js'
@@ -22,15 +22,15 @@ async function letIn (limits: Limits, hits: number, owner: string, max: number):
   return count
 }
 
-function revoked (id: string): StateRecord {
+function revoked (id: string): LedgerRecord {
   return { kind: 'token-revoked', id, until: null, at: Date.now(), by: { principal: 'cli' } }
 }
 
 /** The records of an instance, in force as a server would have them. */
 async function ledgerOf (
   instance: Instance
-): Promise<{ ledger: Ledger; records: RedisRecords; merged: Promise<void> }> {
-  const ledger = new Ledger()
+): Promise<{ ledger: LedgerIndex; records: RedisRecords; merged: Promise<void> }> {
+  const ledger = new LedgerIndex()
   const records = new RedisRecords(instance)
   const merged = records.follow(
     record => {
@@ -128,7 +128,7 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
       await ledgerOf(await redisInstance(t, redis.url))
     ]
     await Promise.all([one.merged, two.merged])
-    const minted = (id: string, minter: string): StateRecord => ({
+    const minted = (id: string, minter: string): LedgerRecord => ({
       kind: 'minted',
       id,
       subject: 'ada',

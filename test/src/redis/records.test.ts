@@ -1,8 +1,8 @@
 /** Records that expired long ago leave Redis; what still says something stays, whatever happens. */
 import t from 'tap'
-import { Ledger } from '../../../src/ledger/index-in-memory.js'
-import type { Minted, StateRecord } from '../../../src/ledger/records.js'
-import { State } from '../../../src/ledger/ledger.js'
+import { LedgerIndex } from '../../../src/ledger/index-in-memory.js'
+import type { Minted, LedgerRecord } from '../../../src/ledger/records.js'
+import { Ledger } from '../../../src/ledger/ledger.js'
 import { RedisRecords } from '../../../src/redis/records.js'
 import { ask, redisServer, withoutRedis } from '../../support/redis.js'
 import { redisInstance } from '../../support/redis-instance.js'
@@ -19,7 +19,7 @@ t.test('records in Redis', { skip: withoutRedis }, async t => {
   const { url, port } = await redisServer(t)
   const follow = async (prefix: string) => {
     const instance = await redisInstance(t, url, { prefix })
-    const ledger = new Ledger()
+    const ledger = new LedgerIndex()
     const records = new RedisRecords(instance)
     t.teardown(() => { records.close() })
     await records.follow(record => { ledger.apply(record) }, () => ledger.live(Date.now()))
@@ -61,7 +61,7 @@ t.test('records in Redis', { skip: withoutRedis }, async t => {
     const instance = await redisInstance(t, url, { prefix: 'chain:' })
     const share = new RedisRecords(instance)
     t.teardown(() => { share.close() })
-    const state = await State.open({ share })
+    const state = await Ledger.open({ share })
     t.teardown(async () => { await state.close() })
     await state.merged()
     t.same(state.list()?.tokens.map(({ id }) => id), ids)
@@ -74,7 +74,7 @@ t.test('records in Redis', { skip: withoutRedis }, async t => {
     const [a, b] = [await follow('flushed:'), await follow('flushed:')]
     const by = { principal: 'cli' }
     for (const [n, one] of [a, b].entries()) {
-      const record: StateRecord = { kind: 'key-revoked', id: `key ${n}`, at: 1, by }
+      const record: LedgerRecord = { kind: 'key-revoked', id: `key ${n}`, at: 1, by }
       one.ledger.apply(record)
       await one.records.add([record])
     }

@@ -1,60 +1,58 @@
 /** The ports of workers do what those of one process do. */
 import t from 'tap'
-import { Channel } from '../../../src/workers/channel.js'
 import { PortsHost } from '../../../src/workers/host.js'
-import { WorkerBus, WorkerKnownThere, WorkerLimits, workerOneTimeStore } from '../../../src/workers/ports.js'
+import {
+  WorkerBus,
+  workerEvents,
+  WorkerKnownThere,
+  WorkerLimits,
+  workerOneTimeStore,
+  workerSessions
+} from '../../../src/workers/ports.js'
 import { busContract } from '../../support/contracts/bus.js'
+import { eventLogContract } from '../../support/contracts/event-log.js'
 import { knownThereContract } from '../../support/contracts/known-there.js'
 import { limitsContract } from '../../support/contracts/limits.js'
 import { oneTimeContract } from '../../support/contracts/one-time.js'
-
-type Listener = (message: unknown) => void
-
-/** A worker and its primary in one process: what they say goes through JSON, as between processes. */
-function channelTo (host: PortsHost): { channel: Channel, die: () => void } {
-  const toWorker: Listener[] = []
-  const toPrimary: Listener[] = []
-  const gone: Array<() => void> = []
-  const say = (listeners: readonly Listener[]) => (message: object): void => {
-    const text = JSON.stringify(message)
-    setImmediate(() => { for (const listener of listeners) listener(JSON.parse(text)) })
-  }
-  host.attach({
-    send: say(toWorker),
-    onMessage: listener => { toPrimary.push(listener) },
-    onGone: listener => { gone.push(listener) }
-  })
-  const channel = new Channel({ send: say(toPrimary), onMessage: listener => { toWorker.push(listener) } })
-  return { channel, die: () => { for (const listener of gone) listener() } }
-}
-
-function two (): [Channel, Channel] {
-  const host = new PortsHost()
-  return [channelTo(host).channel, channelTo(host).channel]
-}
+import { sessionStoreContract } from '../../support/contracts/session-store.js'
+import { channelTo, twoChannels } from '../../support/worker-channel.js'
 
 t.test('limits', async (t) => {
-  const limits = two().map(channel => new WorkerLimits(channel)) as [WorkerLimits, WorkerLimits]
+  const limits = twoChannels().map(channel => new WorkerLimits(channel)) as [WorkerLimits, WorkerLimits]
   await limitsContract(t, async () => limits)
 })
 
 t.test('known there', async (t) => {
-  const [a, b] = two()
+  const [a, b] = twoChannels()
   await knownThereContract(t, async () => [new WorkerKnownThere(a, 60_000), new WorkerKnownThere(b, 60_000)])
 })
 
 t.test('one-time items', async (t) => {
-  const [a, b] = two()
+  const [a, b] = twoChannels()
   await oneTimeContract(t, async () => [workerOneTimeStore(a), workerOneTimeStore(b)])
 })
 
 t.test('bus', async (t) => {
   await busContract(t, async () => {
-    const [a, b] = two()
+    const [a, b] = twoChannels()
     const buses = [new WorkerBus(a), new WorkerBus(b)] as const
     // The primary knows both once it has answered.
     await Promise.all([a.call('once', 'isFull'), b.call('once', 'isFull')])
     return buses
+  })
+})
+
+t.test('sessions', async (t) => {
+  await sessionStoreContract(t, async bounds => {
+    const [a, b] = twoChannels()
+    return [workerSessions(a, bounds), workerSessions(b, bounds)]
+  })
+})
+
+t.test('event log', async (t) => {
+  await eventLogContract(t, async bounds => {
+    const [a, b] = twoChannels(bounds)
+    return [workerEvents(a), workerEvents(b)]
   })
 })
 
@@ -76,7 +74,7 @@ for (const [port, method] of [
   ['sessions', 'create']
 ] as const) {
   t.test(`${port}.${method} fails with NotSharedError, and the primary continues`, async t => {
-    const [channel] = two()
+    const [channel] = twoChannels()
     await t.rejects(channel.call(port, method), { name: 'NotSharedError' })
     t.equal(await channel.call('once', 'isFull'), false)
   })

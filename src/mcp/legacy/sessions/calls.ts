@@ -10,7 +10,7 @@ import {
 } from '../../../errors.js'
 import type { Catalog } from '../../catalog/catalog.js'
 import type { McpRequest } from '../../era.js'
-import type { Notify } from '../../exchange/caller.js'
+import type { NotifyClient } from '../../exchange/caller.js'
 import type { Deadlines } from '../../exchange/deadlines.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import { type AnswerForm, Responder } from '../../slots/responder.js'
@@ -19,8 +19,7 @@ import { type RequestId, type RpcRequest, maxUriLength, severity } from '../../w
 import type { Reply } from '../../wire/reply.js'
 import type { ClientRequests } from './client-requests.js'
 import type { EventLog } from './event-log.js'
-import { primedSince } from './features.js'
-import { Post, type PostHost } from './post.js'
+import { Post, type PostHost, primedSince } from './post.js'
 import { type Rights, areHeld, rightsOf } from './rights.js'
 import { type SessionChange, type SessionRecord, type SessionStore, maxUris } from './store.js'
 
@@ -119,12 +118,11 @@ export class Calls {
     const { id, method, params = {} } = request
     exchange.begin(method, params, id)
     const notify = notifyOn(post, exchange, this.#host)
-    if (mayStream) {
-      const leave = this.#host.revision >= primedSince ? leaveOf(post) : undefined
-      exchange.connect(notify, this.#host.questions.asker(exchange, sayOn(post)), leave)
-    } else {
-      exchange.connect(notify)
-    }
+    exchange.connect({
+      notify,
+      ask: mayStream ? this.#host.questions.asker(exchange, sayOn(post)) : undefined,
+      closeStream: mayStream && this.#host.revision >= primedSince ? leaveOf(post) : undefined
+    })
     const responder = new Responder({
       request,
       exchange,
@@ -151,7 +149,6 @@ export class Calls {
       case 'logging/setLevel':
       case 'resources/subscribe':
       case 'resources/unsubscribe':
-        exchange.begin(method, params)
         return this.#change(method, params, exchange)
       default:
         return this.#parts.catalog.dispatch(method, params, exchange)
@@ -177,7 +174,7 @@ export class Calls {
 }
 
 /** Created here, not in the method: see `sayTo`. */
-function notifyOn (post: Post, exchange: Exchange, host: CallsHost): Notify {
+function notifyOn (post: Post, exchange: Exchange, host: CallsHost): NotifyClient {
   return async (method, params) => {
     if (method === 'notifications/message' && severity(params.level) < host.record.level) return
     const text = JSON.stringify({ jsonrpc: '2.0', method, params })

@@ -4,11 +4,11 @@ import type { Eventually } from '../../../lib/eventually.js'
 import { isRecord } from '../../../lib/guards.js'
 import { capabilityOf, lackOf } from '../../exchange/client-capabilities.js'
 import type { Exchange } from '../../exchange/exchange.js'
-import type { Ask } from '../../exchange/caller.js'
+import type { AskClient } from '../../exchange/caller.js'
 import { askLimitMs } from '../../exchange/handler-context.js'
 import { type Rights, areHeld, rightsOf } from './rights.js'
 
-interface Question {
+interface OpenQuestion {
   readonly rights: Rights
   readonly answer: (response: Record<string, unknown>) => void
 }
@@ -28,7 +28,7 @@ export class ClientRequests {
   readonly #instance: string
   readonly #capabilities: Readonly<Record<string, unknown>>
   readonly #board: QuestionBoard | undefined
-  readonly #open = new Map<string, Question>()
+  readonly #open = new Map<string, OpenQuestion>()
   #count = 0
   #isEnding = false
 
@@ -47,7 +47,7 @@ export class ClientRequests {
    * `say`: sends a message on the stream of the call. If the call ends before the answer, the question is
    * cancelled.
    */
-  asker (exchange: Exchange, say: (message: string) => void): Ask {
+  asker (exchange: Exchange, say: (message: string) => void): AskClient {
     return async (method, params) => {
       const capability = this.#capabilities[capabilityOf[method]]
       if (this.#isEnding || lackOf(capability, method, params) !== undefined) {

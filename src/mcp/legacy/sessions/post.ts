@@ -11,7 +11,12 @@ import type { AnswerWriter, Reply } from '../../wire/reply.js'
 import { type EventStream, streamHeaders } from '../../wire/event-stream.js'
 import type { Holder } from '../../streams/streams.js'
 import type { EventLog } from './event-log.js'
-import { primedSince } from './features.js'
+
+/**
+ * From this revision on, streams begin with an event, so that they can be resumed from it (MCP 2025-11-25,
+ * Transports, Resumability).
+ */
+export const primedSince = '2025-11-25'
 
 /** A longer call is answered with a stream, so that its caller can resume it. */
 export const momentMs = 100

@@ -2,10 +2,7 @@
  * The open calls, streams and questions of a session on one instance. All other data of a session is in the
  * session store.
  */
-import type { Json } from '../../../fleet/bus.js'
-import {
-  EventForgottenError, InvalidRequestError, type Refusal, UnavailableError, retryLater
-} from '../../../errors.js'
+import { EventForgottenError, InvalidRequestError, type Refusal, UnavailableError } from '../../../errors.js'
 import { type Eventually, after } from '../../../lib/eventually.js'
 import type { McpRequest } from '../../era.js'
 import type { Deadlines } from '../../exchange/deadlines.js'
@@ -13,13 +10,12 @@ import type { Holder } from '../../streams/streams.js'
 import { WatchSet } from '../../streams/watch-set.js'
 import { takesStream } from '../../wire/accept.js'
 import { type EventStream, streamHeaders } from '../../wire/event-stream.js'
-import { answerForSdk } from '../../wire/for-sdk.js'
-import { type RequestId, type RpcMessage, type RpcRequest, kindOf } from '../../wire/messages.js'
+import { type RequestId, type RpcRequest, batchRevision, kindOf } from '../../wire/messages.js'
 import type { Reply } from '../../wire/reply.js'
 import { Calls, type CallsHost, type SessionParts } from './calls.js'
-import { ClientRequests, instanceOf } from './client-requests.js'
+import { ClientMessages, checkMessage, whenTold } from './client-messages.js'
+import { ClientRequests } from './client-requests.js'
 import type { EventLog, KeptStream } from './event-log.js'
-import { batchRevision } from './features.js'
 import { Followers, followStream, readSoon, writerOf } from './follow-stream.js'
 import type { Post } from './post.js'
 import { type Rights, areHeld, fewerRights, rightsOf } from './rights.js'
@@ -33,6 +29,7 @@ export class Session implements CallsHost {
   #record: SessionRecord
   readonly #parts: SessionParts
   readonly #calls: Calls
+  readonly #messages: ClientMessages
   /** Posts with a stream, by its name. */
   readonly #posts = new Map<string, Post>()
   readonly #followers: Followers
@@ -56,6 +53,13 @@ export class Session implements CallsHost {
           answered: question => { store.answered(id, question) }
         })
     this.#calls = new Calls(this, parts)
+    this.#messages = new ClientMessages({
+      session: id,
+      bus,
+      store,
+      questions: this.questions,
+      cancel: (requestId, rights) => this.#calls.cancel(requestId, rights)
+    })
     this.#watches = new WatchSet(uri => parts.catalog.watchResource(record.owner, uri))
     this.#watches.set(record.uris)
   }
@@ -88,71 +92,17 @@ export class Session implements CallsHost {
       throw new InvalidRequestError({ reason: `a batch in a session of revision ${this.revision}` })
     }
     const requests = messages.filter((message): message is RpcRequest => kindOf(message) === 'request')
-    for (const message of messages) this.#checkMessage(message)
+    for (const message of messages) checkMessage(message)
     const charged = messages.length > 1 ? incoming.charge(messages.length - 1) : undefined
-    return after(charged, () => after(this.#hear(messages, requests, rightsOf(incoming.principal)), () => {
+    return after(charged, () => after(this.#messages.take(messages, requests, rightsOf(incoming.principal)), () => {
       if (requests.length === 0) return accepted
       return this.#calls.serve(requests, incoming, isBatch, mayStream)
     }))
   }
 
-  #checkMessage (message: unknown): void {
-    const kind = kindOf(message)
-    if (kind === 'invalid') throw new InvalidRequestError({ reason: 'not a JSON-RPC message' })
-    // Schemas check what a caller answers.
-    if (kind === 'response') answerForSdk(message)
-  }
-
-  /** Processes answers and cancellations in order. */
-  #hear (messages: readonly unknown[], requests: readonly RpcRequest[], rights: Rights): Eventually<void> {
-    const [message, ...rest] = messages as readonly RpcMessage[]
-    if (message === undefined) return
-    return after(this.#take(message, requests, rights), () => this.#hear(rest, requests, rights))
-  }
-
-  #take (message: RpcMessage, requests: readonly RpcRequest[], rights: Rights): Eventually<void> {
-    if (!('method' in message)) return this.#takeAnswer(message, rights)
-    if (message.method !== 'notifications/cancelled') return
-    const { requestId } = message.params ?? {}
-    // In the batch of its own call, a cancellation is too late (MCP 2025-03-26, Cancellation).
-    if (!requests.some(({ id }) => id === requestId)) return this.#takeCancellation(requestId, rights)
-  }
-
-  #takeAnswer (message: RpcMessage, rights: Rights): Eventually<void> {
-    const { id } = message as { id?: RequestId }
-    if (typeof id !== 'string') return
-    const { bus, store } = this.#parts
-    if (instanceOf(id) === bus.id || !store.isShared) {
-      if (this.takeAnswer(id, { ...message }, rights) === 'refused') throw fewerRights()
-      return
-    }
-    // Check first: an answer that nobody waits for is not passed on.
-    return after(store.asked(this.id, id), needed => {
-      if (needed === undefined) return
-      if (!areHeld(needed, rights)) throw fewerRights()
-      return this.#tell(
-        bus.tell(instanceOf(id), 'session-answer', {
-          session: this.id,
-          // A caller's message was JSON; only the part that is read is sent to other instances.
-          message: answerForSdk(message) as object as Json,
-          rights
-        })
-      )
-    })
-  }
-
-  /** An answer, which may have arrived at another instance. */
-  takeAnswer (id: string, message: Record<string, unknown>, rights: Rights): 'taken' | 'refused' | 'unknown' {
-    return this.questions.take(id, message, rights)
-  }
-
-  #takeCancellation (requestId: unknown, rights: Rights): Eventually<void> {
-    if (typeof requestId !== 'string' && typeof requestId !== 'number') return
-    const cancelled = this.cancel(requestId, rights)
-    if (cancelled === 'refused') throw fewerRights()
-    if (cancelled === 'unknown' && this.#parts.store.isShared) {
-      return this.#tell(this.#parts.bus.tellAll('session-cancel', { session: this.id, requestId, rights }))
-    }
+  /** An answer that arrived at another instance. */
+  takeAnswer (id: string, message: Record<string, unknown>, rights: Rights): void {
+    this.questions.take(id, message, rights)
   }
 
   /** Cancels a call that runs on this instance. */
@@ -164,7 +114,7 @@ export class Session implements CallsHost {
   async tellChange (change: SessionChange, version: number): Promise<void> {
     this.apply(change, version)
     const { store, bus } = this.#parts
-    if (store.isShared) await this.#tell(bus.tellAll('session-change', { session: this.id, change, version }))
+    if (store.isShared) await whenTold(bus.tellAll('session-change', { session: this.id, change, version }))
   }
 
   /** A change of the session by any instance. */
@@ -191,15 +141,6 @@ export class Session implements CallsHost {
   doubt (): void {
     this.#record = { ...this.record, version: 0 }
     this.standing.doubt()
-  }
-
-  /** A message to other instances could not be sent: the client must repeat the request. */
-  async #tell (told: Promise<unknown>): Promise<void> {
-    try {
-      await told
-    } catch {
-      throw new UnavailableError(retryLater(1000, { reason: 'other instances cannot be notified' }))
-    }
   }
 
   /** The standing stream, or the rest of a call's stream. */

@@ -1,5 +1,5 @@
 /** Limits failed requests at the token endpoint, by client and by grant. */
-import { createBucketStore } from '../../../limits/memory-buckets.js'
+import { createMemoryBuckets } from '../../../limits/memory-buckets.js'
 
 const windowMs = 60_000
 // Not by address, because all users of a hosted client share its addresses.
@@ -16,7 +16,7 @@ export interface FailureLimits {
 }
 
 export function createFailureLimits (): FailureLimits {
-  const buckets = createBucketStore({ windowMs })
+  const buckets = createMemoryBuckets({ windowMs })
   return {
     note (clientId = '', refreshToken = '') {
       const [, grant] = /^mcp_refresh_([0-9a-f]{24})_/.exec(refreshToken) ?? []
@@ -28,7 +28,7 @@ export function createFailureLimits (): FailureLimits {
         .map(([key, max]) => ({ max, ...buckets.take(key, 1, max) }))
         .filter(({ current, max }) => current > max)
       if (exceeded.length === 0) return undefined
-      return Math.max(1, ...exceeded.map(({ ttl }) => Math.ceil(ttl / 1000)))
+      return Math.max(1, ...exceeded.map(({ ttlMs }) => Math.ceil(ttlMs / 1000)))
     }
   }
 }

@@ -4,9 +4,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RateLimitedError, type Refusal } from '../../../errors.js'
 import { toRefusal } from '../../../to-refusal.js'
 import { NotSharedError } from '../../../fleet/bus.js'
-import { spellingsOf } from '../../../http/request/trailing-slash.js'
+import { pathSpellings } from '../../../http/request/trailing-slash.js'
 import { StateError } from '../../../ledger/file/directory.js'
-import { createBucketStore } from '../../../limits/memory-buckets.js'
+import { createMemoryBuckets } from '../../../limits/memory-buckets.js'
 import { registrationAnswer } from '../clients/dynamic.js'
 import { DocumentsFullError } from '../documents/documents.js'
 import { endpointPaths, metadataPaths } from '../protocol/metadata.js'
@@ -30,7 +30,7 @@ export function registerMetadataRoutes (scope: FastifyInstance, server: Authoriz
   const base = new URL(server.issuer).pathname.replace(/\/$/, '')
   for (const metadataPath of metadataPaths) {
     const paths = [metadataPath, metadataPath + path, metadataPath + pathname, metadataPath + base]
-    for (const url of new Set(paths.flatMap(spelling => spellingsOf(spelling, scope)))) {
+    for (const url of new Set(paths.flatMap(spelling => pathSpellings(spelling, scope)))) {
       // If a scope has several endpoints, the path without a suffix belongs to the first one.
       if (
         url.replace(/\/$/, '') === metadataPath &&
@@ -98,7 +98,7 @@ export async function registerTokenRoutes (scope: FastifyInstance, server: Autho
 export async function registerRegistrationRoute (scope: FastifyInstance, server: AuthorizationServer): Promise<void> {
   const { dynamic } = server.clients
   if (dynamic === undefined) return
-  const buckets = createBucketStore({ windowMs: 60_000 })
+  const buckets = createMemoryBuckets({ windowMs: 60_000 })
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(
     'application/json',
@@ -116,11 +116,11 @@ export async function registerRegistrationRoute (scope: FastifyInstance, server:
     bodyLimit,
     config: openToAll,
     handler: async (request, reply) => {
-      const { current, ttl } = buckets.take('all', 1, maxRegistrations)
+      const { current, ttlMs } = buckets.take('all', 1, maxRegistrations)
       if (current > maxRegistrations) {
         throw new OAuthError('temporarily_unavailable', 'Too many clients are registering at once', {
           statusCode: 429,
-          retryAfterSeconds: Math.max(1, Math.ceil(ttl / 1000))
+          retryAfterSeconds: Math.max(1, Math.ceil(ttlMs / 1000))
         })
       }
       const { client, issuedAt, isNew } = await dynamic.register(request.body)

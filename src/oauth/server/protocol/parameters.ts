@@ -36,12 +36,12 @@ export function formParameters (text: string): Parameters {
  * repeats it.
  */
 export function required (parameters: Parameters, name: string): string {
-  const value = optional(parameters, name)
+  const value = optionalParameter(parameters, name)
   if (value === undefined) throw new OAuthError('invalid_request', `The parameter "${name}" is missing`)
   return value
 }
 
-export function optional (parameters: Parameters, name: string): string | undefined {
+export function optionalParameter (parameters: Parameters, name: string): string | undefined {
   const value = parameters[name]
   if (value !== undefined && value.length > maxLength) {
     throw new OAuthError('invalid_request', `The parameter "${name}" is too long`)

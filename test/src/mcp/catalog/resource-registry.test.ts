@@ -1,11 +1,11 @@
 /** Which URI is which resource: templates share out what they are given, in time that grows with its length alone. */
 import t from 'tap'
 import { ResourceRegistry } from '../../../../src/mcp/catalog/resource-registry.js'
-import { Rights } from '../../../../src/mcp/catalog/rights.js'
+import { RightsGate } from '../../../../src/mcp/catalog/rights.js'
 import type { Resource } from '../../../../src/tools/resource.js'
 
 function variablesOf (uriTemplate: string, uri: string): Readonly<Record<string, string>> | undefined {
-  const registry = new ResourceRegistry(new Rights())
+  const registry = new ResourceRegistry(new RightsGate())
   registry.put({ name: 'template', uriTemplate, read: () => '' })
   return registry.find(uri)?.variables
 }
@@ -106,7 +106,7 @@ const fixed = (uri: string, name = uri): Resource => ({ name, uri, read: () => '
 const template = (uriTemplate: string): Resource => ({ name: uriTemplate, uriTemplate, read: () => '' })
 
 function registryOf (...resources: Resource[]): ResourceRegistry {
-  const registry = new ResourceRegistry(new Rights())
+  const registry = new ResourceRegistry(new RightsGate())
   for (const resource of resources) registry.put(resource)
   return registry
 }

@@ -1,7 +1,7 @@
 /** The one gate: what is shown, what may be used, and what is said where not. */
 import t from 'tap'
 import { NotAllowedError, UnknownToolError } from '../../../../src/errors.js'
-import { type Refusals, Rights } from '../../../../src/mcp/catalog/rights.js'
+import { type Refusals, RightsGate } from '../../../../src/mcp/catalog/rights.js'
 import type { AccessRule } from '../../../../src/principal/access.js'
 import type { Item } from '../../../../src/tools/tool.js'
 import { principalOf } from '../../../support/exchange.js'
@@ -23,7 +23,7 @@ for (const [what, access, sees, code] of [
   ['that would challenge a token', { scopes: ['x'], denied: 'challenge' }, false, 'MCP_ERR_UNKNOWN_TOOL']
 ] as const) {
   t.test(`an item ${what}: listed ${sees}, used ${code === undefined}`, async t => {
-    const rights = new Rights()
+    const rights = new RightsGate()
     const entry = held(access)
     t.equal(rights.sees(bob, entry.item), sees)
     t.equal(rights.mayUse(bob, entry.item), code === undefined)
@@ -33,13 +33,13 @@ for (const [what, access, sees, code] of [
 }
 
 t.test('a missing item and a hidden item give the same answer', async t => {
-  const rights = new Rights()
+  const rights = new RightsGate()
   t.throws(() => rights.admit(undefined, bob, refusals), { code: 'MCP_ERR_UNKNOWN_TOOL' })
   t.throws(() => rights.admit(held({ roles: ['admin'] }), bob, refusals), { code: 'MCP_ERR_UNKNOWN_TOOL' })
 })
 
 t.test("a provider's token is challenged for the missing scopes", async t => {
-  const rights = new Rights()
+  const rights = new RightsGate()
   const ada = principalOf('ada', { issuer: 'https://id.example', scopes: ['a'] })
   const entry = held({ scopes: ['b'], denied: 'challenge' })
   t.throws(() => rights.admit(entry, ada, refusals), { code: 'MCP_ERR_INSUFFICIENT_SCOPE', data: { scope: 'b' } })
@@ -53,8 +53,8 @@ t.test("a provider's token is challenged for the missing scopes", async t => {
 t.test('a failing access rule is reported once per gate', async t => {
   const { item } = held({ allow: () => { throw new Error('the database is away') } })
   const told: string[] = []
-  const first = new Rights(({ name }) => { told.push(`first ${name}`) })
-  const second = new Rights(({ name }, error) => { told.push(`second ${name}: ${String(error)}`) })
+  const first = new RightsGate(({ name }) => { told.push(`first ${name}`) })
+  const second = new RightsGate(({ name }, error) => { told.push(`second ${name}: ${String(error)}`) })
   for (const rights of [first, second, first, second]) t.equal(rights.mayUse(bob, item), false)
   t.same(told, ['first tool', 'second tool: Error: the database is away'])
 })

@@ -1,7 +1,7 @@
 /** What a caller may answer when it is asked. */
 import t from 'tap'
 import { InvalidParamsError } from '../../../../src/errors.js'
-import { type Question, checkedAnswer } from '../../../../src/mcp/exchange/client-answers.js'
+import { type QuestionMethod, checkedAnswer } from '../../../../src/mcp/exchange/client-answers.js'
 
 const form = {
   message: 'How many?',
@@ -23,7 +23,7 @@ for (const [what, method, answer] of [
   ['a model that spoke', 'sampling/createMessage', said],
   ['roots', 'roots/list', { roots: [{ uri: 'file:///home' }] }],
   ['no roots', 'roots/list', { roots: [] }]
-] as ReadonlyArray<[string, Question, Record<string, unknown>]>) {
+] as ReadonlyArray<[string, QuestionMethod, Record<string, unknown>]>) {
   t.test(`${what} is passed on unchanged`, async t => {
     t.same(await checkedAnswer(method, form, answer), answer)
   })
@@ -49,7 +49,7 @@ for (const [what, method, answer] of [
   ['content that is a text alone', 'sampling/createMessage', { ...said, content: 'Paris' }],
   ['roots that are no list', 'roots/list', { roots: 'file:///home' }],
   ['a root without a URI', 'roots/list', { roots: [{ name: 'home' }] }]
-] as ReadonlyArray<[string, Question, Record<string, unknown>]>) {
+] as ReadonlyArray<[string, QuestionMethod, Record<string, unknown>]>) {
   t.test(`${what} is refused`, async t => {
     await t.rejects(checkedAnswer(method, form, answer), { code: InvalidParamsError.code })
   })

@@ -7,6 +7,7 @@ import { Suspended } from '../../../../src/mcp/exchange/suspended.js'
 import type { Caller } from '../../../../src/mcp/exchange/caller.js'
 import { RunningCalls } from '../../../../src/mcp/exchange/running-calls.js'
 import { freezePrincipal } from '../../../../src/principal/principal.js'
+import { until } from '../../../support/until.js'
 
 function caller (charged: number[] = []): Caller {
   return {
@@ -147,7 +148,7 @@ t.test('whenEnded calls back once, at once if already ended', async t => {
   exchange.end()
   exchange.end()
   t.equal(heard, 0, 'not before what answers the message has said how it ends')
-  await sleep(5)
+  await until(() => heard > 0)
   t.equal(heard, 1)
   exchange.whenEnded(() => { heard += 1 })
   t.equal(heard, 2)

@@ -9,7 +9,7 @@ import { watchStreams } from '../../../support/stream-watch.js'
 t.test('a handler can send messages only during its call', async t => {
   const heard: string[] = []
   await during(callerOf(), async exchange => {
-    exchange.connect(async method => { heard.push(method) })
+    exchange.connect({ notify: async method => { heard.push(method) } })
     exchange.begin('tools/call', { _meta: { progressToken: 1 } })
     const { progress, log } = createContext(exchange, noTools)
     await progress(1)
@@ -23,7 +23,7 @@ t.test('a handler can send messages only during its call', async t => {
 t.test('a handler cannot ask after its call', async t => {
   let asked = 0
   await during(callerOf(), async exchange => {
-    exchange.askBy(async () => { asked += 1; return {} })
+    exchange.connect({ notify: async () => {}, ask: async () => { asked += 1; return {} } })
     const { elicit } = createContext(exchange, noTools)
     exchange.end()
     await t.rejects(elicit({ message: 'Late?', schema: {} }), { name: 'PublicToolError' })
