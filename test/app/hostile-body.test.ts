@@ -64,7 +64,6 @@ const bodies: Array<[string, string | Buffer, number, string]> = [
   ['an id with a fraction', '{"jsonrpc":"2.0","id":1.5,"method":"ping"}', 400, invalid],
   ['params that are a list', '{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}', 400, invalid],
   ['params that are text', '{"jsonrpc":"2.0","id":1,"method":"ping","params":"x"}', 400, invalid],
-  ['params that are null', '{"jsonrpc":"2.0","id":1,"method":"ping","params":null}', 400, invalid],
   ['a request that is an answer, too', '{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}', 400, invalid],
   [
     'a request that is an error, too',
