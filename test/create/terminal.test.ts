@@ -27,7 +27,7 @@ t.test('without arguments it asks for directory and template, and says why a nam
   const { child, ended, seen } = onTerminal(directory, ['--no-install'])
   await until(() => seen().includes('Which directory?'))
   child.stdin?.write(`Shop${enter}`)
-  await until(() => seen().includes('is no name for a package'))
+  await until(() => seen().includes('is not a valid package name'))
   child.stdin?.write(`${ctrlU}full${enter}`)
   await until(() => seen().includes('is not empty'))
   t.notMatch(seen(), 'Which template?')
@@ -75,7 +75,7 @@ t.test('it does not ask what the command line says', { skip }, async t => {
 for (const [what, args, says] of [
   ['a directory that is not empty', ['full'], 'full is not empty'],
   ['a file', ['file'], 'a file is in its place'],
-  ['a name that npm refuses', ['Shop'], 'is no name for a package'],
+  ['a name that npm refuses', ['Shop'], 'is not a valid package name'],
   ['a package that does not exist', ['shop', '--package', 'none.tgz'], 'none.tgz is not a file']
 ] as const) {
   t.test(`${what} is refused before any question`, { skip }, async t => {
