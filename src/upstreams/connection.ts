@@ -56,6 +56,7 @@ export class Connection {
   readonly #identity: string | undefined
   #client: Client
   #subscriptions: Subscriptions | undefined
+  readonly #thrown = new WeakSet<Error>()
   #isOpen = false
   #isClosing = false
   #running = 0
@@ -149,6 +150,7 @@ export class Connection {
   async #connect (isLegacy: boolean): Promise<void> {
     const { startTimeoutMs: timeout } = this.#place.upstream
     const transport = this.#transport()
+    this.#noteThrown(transport)
     const connected = this.#client.connect(transport, {
       timeout,
       ...(isLegacy ? { prior: { kind: 'legacy' } as const } : {})
@@ -171,6 +173,20 @@ export class Connection {
     } finally {
       controller.abort()
     }
+  }
+
+  /** What `start` and `send` throw is logged by their caller. */
+  #noteThrown (transport: Transport): void {
+    const noting = <A extends unknown[]>(work: (...args: A) => Promise<void>) => async (...args: A): Promise<void> => {
+      try {
+        await work(...args)
+      } catch (error) {
+        if (error instanceof Error) this.#thrown.add(error)
+        throw error
+      }
+    }
+    transport.start = noting(transport.start.bind(transport))
+    transport.send = noting(transport.send.bind(transport))
   }
 
   #newClient (): Client {
@@ -198,7 +214,8 @@ export class Connection {
       if (wasOpen && !this.#isClosing) this.#events.lost(this.#faultOf?.() ?? 'the connection closed')
     }
     client.onerror = error => {
-      if (!this.#isClosing) this.#events.odd(error)
+      // The SDK reports an error of `send` here first, and then rejects.
+      setImmediate(() => { if (!this.#isClosing && !this.#thrown.has(error)) this.#events.odd(error) })
       // Its one stream ended, and its session with it. What the SDK opens next is a session without a handshake.
       if (error instanceof SseError && this.#isOpen) client.close().catch(() => {})
     }

@@ -7,6 +7,7 @@ import { type CallControls, Parking, UpstreamCall } from './call.js'
 import { brokenOffCode, TooLargeError, tooLongCode, unreadableCode } from './transport/bounded-fetch.js'
 import { UpstreamAwayError } from './connection.js'
 import type { Forward } from './definitions.js'
+import { httpStatusOf } from './log-text.js'
 import type { Pool } from './pool.js'
 
 type Params = Record<string, unknown>
@@ -178,17 +179,16 @@ function inPublicWords (error: unknown, context: CallContext, maxResultBytes: nu
   if (error instanceof PublicToolError || signal.aborted) return error
   const failure = (what: string): PublicToolError =>
     new PublicToolError(`The upstream server ${what} (request ${requestId})`)
+  const status = httpStatusOf(error)
+  if (status === 401 || status === 403) return failure('refused this server; the operator must correct this')
   if (error instanceof UpstreamAwayError) return failure('is not available; try again in a minute')
   if (isTooLarge(error)) return tooLarge(context, maxResultBytes)
-  const { name, code, data } = error as { name?: unknown, code?: unknown, data?: { status?: unknown } }
+  const { name, code } = error as { name?: unknown, code?: unknown }
   if (code === unreadableCode || code === 'INVALID_RESULT') {
     return failure('sent an answer that cannot be read')
   }
   if (name === 'ProtocolError' && typeof code === 'number' && code !== brokenOffCode) {
     return failure(`refused the request with code ${code}`)
-  }
-  if (name === 'UnauthorizedError' || data?.status === 401 || data?.status === 403) {
-    return failure('refused this server; the operator must correct this')
   }
   if (name === 'SdkHttpError') return failure('failed; try again in a minute')
   return failure('stopped during this request; try again')

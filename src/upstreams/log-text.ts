@@ -1,4 +1,5 @@
 /** Prepares messages and errors of an upstream for the log. */
+import { SdkHttpError, SseError } from '@modelcontextprotocol/client'
 import type { Upstream } from './options.js'
 
 const mask = '[redacted]'
@@ -31,11 +32,31 @@ function secretArguments (args: readonly string[]): string[] {
   })
 }
 
-/** Joins the messages of an error and its causes. */
+/** Joins the messages of an error and its causes, each with its HTTP status. */
 export function reasonOf (error: unknown): string {
-  const words: string[] = []
-  for (let cause = error; cause instanceof Error && words.length < 4; cause = cause.cause) words.push(cause.message)
+  const words = causesOf(error).map(cause => {
+    const status = statusOf(cause)
+    // Before the message, whose end may be cut off.
+    const { message } = cause
+    return status === undefined || message.includes(`HTTP ${status}`) ? message : `HTTP ${status}, ${message}`
+  })
   return words.length === 0 ? 'unknown' : words.join(': ')
+}
+
+/** The HTTP status with which the upstream failed. */
+export function httpStatusOf (error: unknown): number | undefined {
+  return causesOf(error).map(statusOf).find(status => status !== undefined)
+}
+
+function causesOf (error: unknown): Error[] {
+  const causes: Error[] = []
+  for (let cause = error; cause instanceof Error && causes.length < 4; cause = cause.cause) causes.push(cause)
+  return causes
+}
+
+function statusOf (error: Error): number | undefined {
+  if (error instanceof SseError) return error.code
+  return error instanceof SdkHttpError ? error.status : undefined
 }
 
 /** Advice for the operator, by the text of the error. The first match applies. */

@@ -1,4 +1,4 @@
-/** `fetch` for an upstream: refuses redirects, limits response sizes, and detects broken streams. */
+/** `fetch` for an upstream: refuses redirects and challenges, limits response sizes, and detects broken streams. */
 import { isRecord } from '../../lib/guards.js'
 
 /** A response, or an event of a stream, is too large. */
@@ -18,8 +18,11 @@ export function boundedFetch (maxBytes: number): Fetch {
   return async (url, init) => {
     // A redirect would send the headers, which contain a credential, to another host.
     const response = await fetch(url, { ...init, redirect: 'error' })
-    const { body, headers, status, statusText } = response
-    if (body === null) return response
+    const { body, headers: given, status, statusText } = response
+    const headers = new Headers(given)
+    // Without the challenge the SDK does not look for a way to sign in.
+    headers.delete('www-authenticate')
+    if (body === null) return new Response(null, { headers, status, statusText })
     const isStream = headers.get('content-type')?.toLowerCase().startsWith('text/event-stream') === true
     if (isStream) {
       return new Response(body.pipeThrough(boundedEvents(maxBytes, requestIdOf(init?.body))), {
@@ -30,7 +33,7 @@ export function boundedFetch (maxBytes: number): Fetch {
     }
     const length = headers.has('content-encoding') ? undefined : headers.get('content-length') ?? undefined
     if (length === undefined) return new Response(body.pipeThrough(bounded(maxBytes)), { headers, status, statusText })
-    if (Number(length) <= maxBytes) return response
+    if (Number(length) <= maxBytes) return new Response(body, { headers, status, statusText })
     await body.cancel().catch(() => {})
     throw new TooLargeError('The answer is too large')
   }
