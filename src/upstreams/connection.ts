@@ -6,9 +6,9 @@ import {
   StreamableHTTPClientTransport,
   type Transport
 } from '@modelcontextprotocol/client'
-import { sha256 } from '../lib/sha256.js'
 import { version } from '../version.js'
 import { boundedFetch } from './transport/bounded-fetch.js'
+import { digestOf, headerValueOf } from './transport/identity.js'
 import { callerMark } from './transport/interpolation.js'
 import type { Upstream } from './options.js'
 import { passedOn } from './transport/process-environment.js'
@@ -241,7 +241,7 @@ export class Connection {
     const named =
       identityHeader === undefined || this.#identity === undefined
         ? headers
-        : { ...headers, [identityHeader]: this.#identity.replaceAll(/[^!-$&-~]/gu, encodeURIComponent) }
+        : { ...headers, [identityHeader]: headerValueOf(this.#identity) }
     const options = {
       requestInit: { headers: named, redirect: 'error' } as const,
       fetch: boundedFetch(maxResultBytes + envelopeBytes)
@@ -253,7 +253,7 @@ export class Connection {
 
   #process (): ProcessTransport {
     const { upstream: { command = '', args = [], cwd, env = {} }, maxResultBytes } = this.#place
-    const caller = this.#identity === undefined ? 'nobody' : sha256(this.#identity).slice(0, 32)
+    const caller = this.#identity === undefined ? 'nobody' : digestOf(this.#identity)
     const fill = (text: string): string => text.replaceAll(callerMark, caller)
     return new ProcessTransport({
       command,

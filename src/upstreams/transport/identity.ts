@@ -1,0 +1,22 @@
+/** The id of a caller as an upstream gets it. Different ids stay different. */
+import { hash } from 'node:crypto'
+
+/** With percent-encoding of `%` and of all but visible ASCII (RFC 9110 §5.5, RFC 3986 §2.1). */
+export function headerValueOf (id: string): string {
+  return id.replaceAll(/[^!-$&-~]/gu, encoded)
+}
+
+/** 32 hexadecimal digits of SHA-256. */
+export function digestOf (id: string): string {
+  const bytes = headerValueOf(id).replaceAll(/%(..)/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
+  return hash('sha256', Buffer.from(bytes, 'latin1'), 'hex').slice(0, 32)
+}
+
+/** A lone surrogate has no UTF-8, so it gets the three bytes that its code point would have. */
+function encoded (character: string): string {
+  if (!/\p{Surrogate}/u.test(character)) return encodeURIComponent(character)
+  const code = character.charCodeAt(0)
+  return [0xe0 | code >> 12, 0x80 | code >> 6 & 0x3f, 0x80 | code & 0x3f]
+    .map(byte => `%${byte.toString(16).toUpperCase()}`)
+    .join('')
+}
