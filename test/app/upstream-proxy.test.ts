@@ -27,6 +27,8 @@ t.test('proxy writes .env, shows the key once and serves the program', async t =
   const url = await running.url
   const [, shown = ''] = /API key +(mcp_\S+)/.exec(running.stdout()) ?? []
   t.match(readFileSync(join(cwd, '.env'), 'utf8'), `API_KEYS=${shown}`)
+  t.match(running.stdout(), 'Try it when the server is ready:')
+  t.notMatch(running.stdout(), '--demo', 'it has the tools of the program')
   t.match(await call(url, shown, 'echo', { a: 1 }), '{\\"a\\":1}')
   t.match(await call(url, 'mcp_another-key-of-nobody-000000', 'echo'), /MCP_ERR_UNAUTHENTICATED/)
   t.notMatch(running.stdout() + running.stderr(), /Terminated/, 'the shell around it says nothing')

@@ -26,8 +26,8 @@ export function initCommand (terminal: Terminal): Command {
     .action(() => { init(terminal) })
 }
 
-/** Also used by `proxy` at its first run. */
-export function init ({ env, directory, print, complain }: Terminal): void {
+/** Also used by `proxy` at its first run. `isProxy`: the server is starting, and has tools. */
+export function init ({ env, directory, print, complain }: Terminal, isProxy = false): void {
   const path = join(directory, '.env')
   const secrets: Secrets = { API_KEYS: `mcp_${randomSecret()}`, JWT_SECRET: randomSecret() }
   if (existsSync(path)) return print(kept(env, path))
@@ -41,7 +41,7 @@ export function init ({ env, directory, print, complain }: Terminal): void {
       complain(`Warning: ${name} is set in the environment, which takes precedence over .env`)
     }
   }
-  print(welcome(config, ignored, sources.API_KEYS === '.env' ? secrets.API_KEYS : undefined))
+  print(welcome(config, ignored, sources.API_KEYS === '.env' ? secrets.API_KEYS : undefined, isProxy))
 }
 
 /** Keeps the secrets out of a repository. A failure is only a warning, because `.env` has been written. */
@@ -105,7 +105,7 @@ Settings: npx fastify-mcp-auth config`
 }
 
 /** `key` is omitted if the environment sets another key. */
-function welcome (config: Config, ignored: readonly string[], key = 'YOUR_API_KEY'): string {
+function welcome (config: Config, ignored: readonly string[], key = 'YOUR_API_KEY', isProxy = false): string {
   const url = endpointText(config)
   const remark = ignored.length === 0 ? '' : `\nAdded ${ignored.join(' and ')} to .gitignore.`
   const client = { mcpServers: { 'fastify-mcp-auth': { type: 'http', url, headers: { 'x-api-key': key } } } }
@@ -115,14 +115,10 @@ Wrote .env with a new API key and a new JWT secret. The key is not shown again; 
   Endpoint   ${url}
   API key    ${key}
 
-Try it after you start the server:
+Try it ${isProxy ? 'when the server is ready' : 'after you start the server'}:
 
   curl -s ${url} -H 'x-api-key: ${key}' -H 'Content-Type: application/json' -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
-
-The server has only "whoami" and the token tools until you add yours. To try a few more:
-
-  npx fastify-mcp-auth start --demo
-
+${isProxy ? '' : demoHint}
 Configuration for an MCP client:
 
 ${JSON.stringify(client, null, 2).replace(/^/gm, '  ')}
@@ -132,6 +128,12 @@ Create a JWT for a user (sent as Authorization: Bearer …):
   npx fastify-mcp-auth token --user ada --role user --expires 1h
 `
 }
+
+const demoHint = `
+The server has only "whoami" and the token tools until you add yours. To try a few more:
+
+  npx fastify-mcp-auth start --demo
+`
 
 function endpointText (config: Config): string {
   return config.PORT === 0 && config.PUBLIC_URL === undefined

@@ -28,7 +28,7 @@ export function proxyCommand (terminal: Terminal): Command {
       const { config } = readSettings({ env, dotenv: join(directory, '.env') })
       const upstreams = programOf('proxy', command, args, config.UPSTREAMS_FILE)
       const { startServer } = await import('../../server/start.js')
-      if (isFirstRun(terminal)) init(terminal)
+      if (isFirstRun(terminal)) init(terminal, true)
       // Root privileges are dropped for the whole life of the server.
       stayOwnerOf(join(directory, '.env'))
       await startServer({

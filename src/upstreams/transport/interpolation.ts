@@ -45,7 +45,7 @@ export class Interpolation {
       }
       if (fallback !== undefined) return fallback
       throw new UnsetVariableError(
-        `the environment variable ${name} is not set; set it, or replace ${mark} with the value`
+        `the environment variable ${name} is not set (.env does not count); set it, or replace ${mark} with the value`
       )
     })
   }
