@@ -8,7 +8,6 @@ import { ask, redisServer, withoutRedis } from '../support/redis.js'
 import { openSession } from '../support/session.js'
 import { callOf, post, withKey, withToken, credentials } from '../support/service.js'
 import { until } from '../support/until.js'
-import { secretOfTests } from '../support/witness.js'
 
 interface Service { readonly app: FastifyInstance, readonly lines: Array<Record<string, unknown>> }
 
@@ -99,18 +98,6 @@ t.test('a server whose Redis is down', { skip: withoutRedis }, async (t) => {
     await redis.restart()
     await until(() => told(lines, /^Redis can be used again/).length === 1)
     t.equal((await post(app, callOf('whoami'))).status, 200)
-  })
-
-  t.test('I12: no password or argument reaches the log', async (t) => {
-    const password = secretOfTests('password-of-redis-in-the-tests')
-    const redis = await redisServer(t, ['--requirepass', 'another'])
-    const { app, lines } = await service(t, `redis://:${password}@127.0.0.1:${redis.port}`, {
-      REDIS_START: 'degraded',
-      LOG_LEVEL: 'trace'
-    })
-    await post(app, callOf('whoami'))
-    await until(() => lines.some(({ reason }) => reason === 'WRONGPASS'))
-    t.notMatch(JSON.stringify(lines), password)
   })
 
   t.test('the permissions in docs/scaling.md are sufficient and necessary', async (t) => {

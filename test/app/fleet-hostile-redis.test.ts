@@ -1,13 +1,11 @@
-/** What a server says and does when Redis refuses its commands, or holds what it never wrote. */
-import { connect } from 'node:net'
+/** What a server says and does when Redis holds what the server never wrote. */
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../../src/app.js'
 import { ask, redisServer, type RedisServer, withoutRedis } from '../support/redis.js'
-import { adaKey, callOf, credentials, initialize, post, withKey, withToken } from '../support/service.js'
+import { callOf, credentials, post, withToken } from '../support/service.js'
 import { openSession } from '../support/session.js'
 import { until } from '../support/until.js'
-import { secretOfTests } from '../support/witness.js'
 
 interface Service { readonly app: FastifyInstance, readonly said: () => string }
 
@@ -29,63 +27,6 @@ async function service (t: Test, { url }: RedisServer, env: Record<string, strin
   t.teardown(() => app.close())
   return { app, said: () => lines.join('') }
 }
-
-/** Every kind of work that writes into Redis, with what may be read nowhere. Resolves to all that was answered. */
-async function work (app: FastifyInstance, subject: string, guess: string): Promise<string> {
-  const admin = withToken('root', 'admin')
-  const replies = [
-    await post(app, callOf('whoami')),
-    await post(app, callOf('whoami'), { 'x-api-key': guess }),
-    await post(app, callOf('generate-token', { userId: subject }), admin),
-    await post(app, callOf('revoke-token', { id: subject }), admin),
-    await post(app, initialize({ clientInfo: { name: subject, version: '1' } }), {
-      ...withKey,
-      accept: 'application/json, text/event-stream'
-    })
-  ]
-  for (const { status } of replies) if (![200, 401, 429, 503].includes(status)) throw new Error(`status ${status}`)
-  return replies.map(({ text }) => text).join('\n')
-}
-
-/** Makes each key in Redis a list: every command on it fails. */
-async function makeLists (port: number): Promise<void> {
-  await ask(port, 'EVAL "for _, k in ipairs(redis.call(\'KEYS\', \'mcp:*\')) do ' +
-    'if not string.find(k, \'{bus}:alive\') and ' +
-    'not string.find(k, \'{bus}:epoch\') and not string.find(k, \'{bus}:beat\') then redis.call(\'DEL\', k) ' +
-    'redis.call(\'RPUSH\', k, \'x\') end end" 0')
-}
-
-const refusals: ReadonlyArray<readonly [string, (redis: RedisServer) => Promise<unknown>]> = [
-  ['WRONGTYPE', async ({ port }) => { await makeLists(port) }],
-  ['OOM', async ({ port }) => await ask(port, 'CONFIG SET maxmemory 1')],
-  ['READONLY', async ({ port }) => await ask(port, 'REPLICAOF 127.0.0.1 1')],
-  ['NOPERM', async ({ port }) => await ask(port, 'ACL SETUSER default -evalsha -eval -set -xadd')],
-  // On one connection: the next one would not be let in.
-  ['NOAUTH', async ({ port }) => {
-    await ask(port, 'CONFIG SET requirepass another\r\nCLIENT KILL TYPE normal SKIPME yes')
-  }]
-]
-
-t.test('a Redis that refuses commands', { skip: withoutRedis, timeout: 120_000 }, async t => {
-  for (const [code, refuse] of refusals) {
-    t.test(`I12: ${code} puts no argument, key or secret into a log or an answer`, async t => {
-      const redis = await redisServer(t)
-      const { app, said } = await service(t, redis)
-      const guess = secretOfTests(`guess-of-the-tests-of-${code}`)
-      const subject = `subject-of-${code}`
-      await work(app, 'before', 'a-guess-before')
-      await refuse(redis)
-      if (code === 'NOAUTH') await until(() => said().includes('Redis cannot be used'))
-      const answers = await work(app, subject, guess)
-      t.match(answers, /MCP_ERR_UNAVAILABLE/, 'what cannot be shared is refused')
-      for (const text of [answers, said()]) {
-        t.notMatch(text, /EVALSHA|EVAL |redis\.call|@user_script|mcp:\/mcp|\{bus\}|command.{0,4}args/i, 'no command')
-        t.notMatch(text, new RegExp(`${guess}|${credentials.JWT_SECRET}`), 'no secret')
-      }
-      t.notMatch(said().split('\n').filter(line => /"level":[56]0/.test(line)).join('\n'), /./, 'it is no fault of the server')
-    })
-  }
-})
 
 /** As an attacker might write it, or a later version. */
 const values = [
@@ -151,37 +92,4 @@ t.test('a Redis with hostile values', { skip: withoutRedis, timeout: 120_000 }, 
     t.notMatch(a.said() + b.said(), /"level":[56]0/)
     t.equal((await post((await service(t, redis)).app, callOf('whoami'))).status, 200, 'a new instance starts')
   })
-})
-
-t.test('Redis and its commands contain no key, token or link', { skip: withoutRedis }, async t => {
-  const redis = await redisServer(t)
-  const { app } = await service(t, redis, {
-    TOKEN_DELIVERY: 'link', PUBLIC_URL: 'https://mcp.example.com', ALLOWED_HOSTS: 'localhost', API_KEYS_IN: 'redis'
-  })
-  let seen = ''
-  const monitor = connect(redis.port, '127.0.0.1', () => { monitor.write('MONITOR\r\n') })
-  monitor.setEncoding('utf8').on('data', chunk => { seen += String(chunk) })
-  t.teardown(() => { monitor.destroy() })
-  await until(() => seen.startsWith('+OK'))
-  const guess = secretOfTests('guess-of-the-tests-of-monitor')
-  const admin = withToken('root', 'admin')
-  const answers = await work(app, 'guest', guess)
-  const minted = await post(app, callOf('generate-token', { userId: 'guest' }), admin)
-  const { link } = minted.body.result.structuredContent
-  const url = new URL(link).pathname
-  const claimed = await app.inject({ method: 'POST', url })
-  t.equal(claimed.statusCode, 200)
-  const { token } = claimed.json()
-  t.equal((await post(app, callOf('whoami'), { authorization: `Bearer ${token}` })).status, 200)
-  await ask(redis.port, 'ECHO the-end')
-  await until(() => seen.includes('the-end'))
-  t.match(seen, /"evalsha"/i)
-  const secrets = [
-    adaKey, credentials.JWT_SECRET, guess, token, url.split('/').at(-1) ?? '', admin.authorization.slice(7),
-    // A signature is what makes a token.
-    String(token).split('.').at(-1) ?? ''
-  ]
-  for (const secret of secrets) t.notOk(seen.includes(secret) || secret.length < 8, 'not among the commands')
-  t.notMatch(seen, /eyJ/, 'no token at all')
-  t.notOk(answers.includes(secrets[1] ?? ''))
 })

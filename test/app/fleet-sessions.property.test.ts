@@ -1,156 +1,180 @@
 /**
- * I8: whatever clients of a fleet do at once, every event reaches its own reader once and in order, every
- * answer its own call.
+ * I8: whatever clients do at once on a fleet of real processes of which one is killed, every answer reaches its own
+ * call and principal, every event its reader once and in order.
  */
 import fc from 'fast-check'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import {
+  type Call,
+  FleetClients,
+  isOver,
+  messagesOf,
+  type Place,
+  questionOf,
+  type User
+} from '../support/fleet-clients.js'
+import { fleetProcess, nth } from '../support/fleet-processes.js'
 import { redisServer, withoutRedis } from '../support/redis.js'
-import { type Headers, type Reading, begin, listen, openSession, settles } from '../support/session.js'
-import { type Instance, ask, count, sessionFleet, waiting } from '../support/session-fleet.js'
-import { callOf, eventsOf, post, withToken } from '../support/service.js'
 import { until } from '../support/until.js'
 
-type Deed = 'counts' | 'asks' | 'cancels' | 'answers at once'
-
-interface Step {
-  readonly who: 'ada' | 'eve'
-  readonly deed: Deed
-  /** The instance of the call, and of each of what follows. */
-  readonly at: readonly [number, number, number]
-  readonly to: number
-  /** After so many events the connection is cut, where there are as many. */
-  readonly cuts: readonly [number, number]
-  /** The handler closes the stream itself after so many. */
-  readonly leave: number
+const env = {
+  REDIS_TIMEOUT_MS: '60000',
+  STREAM_MAX_PER_CALLER: '1000',
+  SESSION_MAX_PER_CALLER: '1000'
 }
+const size = 3
+const length = 100
+/** How many operations run at once. */
+const width = 4
+const users: readonly User[] = ['ada', 'eve']
 
-const place = fc.nat(2)
-const step: fc.Arbitrary<Step> = fc.record({
-  who: fc.constantFrom('ada', 'eve'),
-  deed: fc.constantFrom('counts', 'counts', 'asks', 'cancels', 'answers at once'),
-  at: fc.tuple(place, place, place),
-  to: fc.integer({ min: 1, max: 25 }),
-  cuts: fc.tuple(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 12 })),
-  leave: fc.integer({ min: 1, max: 40 })
+const operation = fc.record({
+  kind: fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom('count', 'ask', 'resume') },
+    { weight: 2, arbitrary: fc.constantFrom('answer', 'drop', 'whoami') },
+    { weight: 1, arbitrary: fc.constantFrom('wait', 'cancel', 'delete', 'trespass') }
+  ),
+  /** Which of the sessions or calls that the operation can use. */
+  which: fc.nat(1000),
+  /** The instance. */
+  at: fc.nat(size - 1),
+  events: fc.integer({ min: 1, max: 40 }),
+  /** The handler closes the stream itself after so many events. */
+  leave: fc.integer({ min: 0, max: 80 })
+})
+type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never
+
+const scenario = fc.record({
+  operations: fc.array(operation, { minLength: length, maxLength: length }),
+  /** The instance that is killed, and before which operation. */
+  kill: fc.record({ before: fc.integer({ min: 25, max: 50 }), at: fc.nat(size - 1) })
 })
 
-/** As a client takes them: an event counts once it is complete. */
-function complete (reading: Reading): { events: ReturnType<typeof eventsOf>, lastId: string | undefined } {
-  const text = reading.text()
-  const whole = text.slice(0, text.lastIndexOf('\n\n') + 2)
-  return { events: eventsOf(whole), lastId: [...whole.matchAll(/^id: (\S+)$/gm)].at(-1)?.[1] }
+/** Whether this machine stood still for so long that an instance with a lease of three seconds may count as dead. */
+function pauses (t: Test): () => boolean {
+  let [last, hasPaused] = [Date.now(), false]
+  const look = (): boolean => {
+    const now = Date.now()
+    hasPaused ||= Math.abs(now - last) > 1500
+    last = now
+    return hasPaused
+  }
+  const timer = setInterval(look, 100)
+  t.teardown(() => { clearInterval(timer) })
+  return look
 }
 
-t.test('I8: sessions under concurrent operations', { skip: withoutRedis, timeout: 240_000 }, async t => {
+/** Does one operation, on what is there for it. */
+async function run ({ kind, which, at, events, leave }: Operation, clients: FleetClients): Promise<void> {
+  const session = nth(clients.sessions.filter(({ isDeleted }) => !isDeleted), which)
+  const pick = (canBe: (call: Call) => boolean): Call | undefined => {
+    const calls = clients.calls.filter(call => !call.isBusy && !call.session.isDeleted && !isOver(call) && canBe(call))
+    return calls.length === 0 ? undefined : nth(calls, which)
+  }
+  const using = async (call: Call | undefined, use: (call: Call) => Promise<void>): Promise<void> => {
+    if (call === undefined) return
+    call.isBusy = true
+    await use(call)
+    call.isBusy = false
+  }
+  switch (kind) {
+    case 'count':
+    case 'ask':
+    case 'wait':
+      await clients.call(session, kind, at, events, leave)
+      return
+    case 'whoami':
+      await clients.whoami(session, at)
+      return
+    case 'answer':
+      await using(pick(call => questionOf(call) !== undefined), async call => { await clients.answer(call, at) })
+      return
+    case 'cancel':
+      await using(pick(() => true), async call => { await clients.cancel(call, at) })
+      return
+    case 'drop':
+      await using(pick(({ reading }) => reading !== undefined), async call => { await clients.drop(call) })
+      return
+    case 'resume':
+      await using(pick(() => true), async call => { await clients.resume(call, at) })
+      return
+    case 'trespass':
+      await using(pick(() => true), async call => {
+        const other = clients.sessions.find(({ user, isDeleted }) => user !== call.session.user && !isDeleted)
+        if (other !== undefined) await clients.trespass(call, other, at)
+      })
+      return
+    default:
+      // First: another operation would have no session.
+      await clients.open(session.user, at)
+      if (!session.isDeleted) await clients.delete(session, at)
+  }
+}
+
+/** True if a call has its result. Throws if what it received is of another call, or has gaps or doubles. */
+function verify (call: Call, hasPaused: boolean): boolean {
+  const { id, session, tool, home, name, from, to, isCancelled, refused } = call
+  const messages = messagesOf(call)
+  const answers = messages.filter(({ method }) => method === undefined)
+  const fail = (what: string): never => {
+    throw new Error(`${name}: ${what}: ${JSON.stringify({ ...call, home: home.at, received: messages })}`)
+  }
+  const isExcused = home.isKilled || session.isDeleted || hasPaused
+  if (refused !== undefined && !isExcused) fail(`refused with ${refused}`)
+  if (answers.length > 1) fail('several answers')
+  const [answer] = answers
+  if (answer !== undefined && messages.at(-1) !== answer) fail('events after the answer')
+
+  const logged = messages.flatMap(({ method, params }) => method === 'notifications/message' ? [params.data] : [])
+  const expected = tool === 'count' ? Array.from({ length: to - from + 1 }, (_, n) => from + n) : []
+  if (tool === 'wait') expected.push('waiting' as never)
+  if (logged.some((data, n) => data !== expected[n])) fail('a foreign, missing or repeated event')
+  if (messages.filter(({ method }) => method === 'elicitation/create').length > 1) fail('a repeated question')
+
+  if (answer === undefined) return isCancelled || isExcused ? false : fail('no answer')
+  if (answer.id !== id) fail('the answer of another call')
+  if (answer.error !== undefined || answer.result.isError === true) return isExcused ? false : fail('an error')
+  const text = tool === 'count' ? `counted to ${to}` : `jwt:${session.user} accept ${name}`
+  if (answer.result.content[0].text !== text || tool === 'wait') fail('another result')
+  if (logged.length < expected.length) fail('missing events')
+  return true
+}
+
+t.test('I8: sessions under concurrent operations and a kill', { skip: withoutRedis, timeout: 280_000 }, async t => {
   const redis = await redisServer(t)
-  const fleet = await sessionFleet(t, redis, 3, 'I8:', {
-    tools: [count, ask, waiting().tool],
-    sessions: { maxPerPrincipal: 1000 },
-    maxStreamsPerPrincipal: 1000
-  })
-  const at = (n: number): Instance => {
-    const instance = fleet[n]
-    if (instance === undefined) throw new Error('no such instance')
-    return instance
+  const start = async (): Promise<Place> => ({ ...await fleetProcess(t, redis.url, env), isKilled: false })
+  const places = await Promise.all(Array.from({ length: size }, start))
+  const hasPaused = pauses(t)
+  const seen = { results: 0, killed: 0 }
+
+  /** Kills an instance that waits for an answer. Resolves once another one has its place. */
+  async function kill (n: number, clients: FleetClients): Promise<void> {
+    const place = nth(places, n)
+    const call = await clients.call(nth(clients.sessions.filter(({ isDeleted }) => !isDeleted), n), 'ask', n)
+    await until(() => questionOf(call) !== undefined || isOver(call))
+    place.isKilled = true
+    place.child.kill('SIGKILL')
+    await place.ended
+    places[n] = await start()
   }
 
-  /** Calls, and comes back wherever the connection was cut, until there is the answer. */
-  async function counted (
-    { at: places, to, cuts, leave }: Step,
-    session: Headers,
-    id: string
-  ): Promise<ReturnType<typeof eventsOf>> {
-    const events: ReturnType<typeof eventsOf> = []
-    let lastId: string | undefined
-    for (let tries = 0; tries < 10; tries++) {
-      const cut = new AbortController()
-      const { url } = at(places[tries % 3] ?? 0)
-      const reading =
-        tries === 0
-          ? await begin(url, callOf('count', { to, everyMs: 2, leave }, id), session, cut.signal)
-          : await listen(url, session, lastId, cut.signal)
-      if (reading.response.status !== 200) { throw new Error(`${reading.response.status} ${await reading.ended}`) }
-      const enough = cuts[tries]
-      if (enough !== undefined) {
-        let isOver = false
-        reading.ended
-          .finally(() => {
-            isOver = true
-          })
-          .catch(() => {})
-        await until(() => isOver || complete(reading).events.length >= enough)
-        cut.abort()
-      }
-      await settles(reading.ended)
-      const seen = complete(reading)
-      events.push(...seen.events)
-      lastId = seen.lastId ?? lastId
-      if (events.at(-1)?.id === id) return events
+  await fc.assert(fc.asyncProperty(scenario, async ({ operations, kill: { before, at } }) => {
+    const clients = new FleetClients(places, hasPaused)
+    for (const [n, user] of users.entries()) await clients.open(user, n)
+    const left = operations.entries()
+    await Promise.all(Array.from({ length: width }, async () => {
+      for (const [n, one] of left) await (n === before ? kill(at, clients) : run(one, clients))
+    }))
+    await Promise.all(clients.calls.map(async (call, n) => { await clients.settle(call, n) }))
+    for (const call of clients.calls) {
+      if (verify(call, hasPaused())) seen.results += 1
+      else if (call.home.isKilled) seen.killed += 1
     }
-    throw new Error(`no answer to ${id} after ten tries: ${JSON.stringify(events)}`)
-  }
-
-  async function check (step: Step, session: Headers, id: string): Promise<void> {
-    const [first, second] = [at(step.at[0]), at(step.at[1])]
-    switch (step.deed) {
-      case 'counts': {
-        const events = await counted(step, session, id)
-        const said = events.slice(0, -1).map(({ params }) => params.data)
-        if (said.join() !== Array.from({ length: step.to }, (_, n) => n + 1).join()) {
-          throw new Error(`${id} heard ${said.join()} of ${step.to}`)
-        }
-        if (events.at(-1)?.result?.content[0].text !== `counted to ${step.to}`) {
-          throw new Error(`${id} was answered ${JSON.stringify(events.at(-1))}`)
-        }
-        return
-      }
-      case 'asks': {
-        const call = await begin(first.url, callOf('ask', {}, id), session)
-        await until(() => call.messages().length > 0)
-        const { status } = await post(
-          second.app,
-          { jsonrpc: '2.0', id: call.messages()[0]?.id, result: { action: 'accept', content: { name: id } } },
-          session
-        )
-        if (status !== 202) throw new Error(`the answer to ${id} was refused: ${status}`)
-        await settles(call.ended)
-        const answer = call.messages().at(-1)
-        if (answer?.id !== id || answer.result.content[0].text !== `jwt:${step.who} accept ${id}`) {
-          throw new Error(`${id} was answered ${JSON.stringify(answer)}`)
-        }
-        return
-      }
-      case 'cancels': {
-        const call = await begin(first.url, callOf('wait', {}, id), session)
-        await until(() => call.messages().length > 0)
-        await post(
-          second.app,
-          { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } },
-          session
-        )
-        if (!await settles(call.ended)) throw new Error(`${id} was not cancelled`)
-        if (call.messages().length !== 1) throw new Error(`${id} was answered: ${call.text()}`)
-        return
-      }
-      default: {
-        const { body } = await post(first.app, callOf('whoami', {}, id), session)
-        if (body.id !== id || body.result.structuredContent.id !== `jwt:${step.who}`) {
-          throw new Error(`${id} was answered ${JSON.stringify(body)}`)
-        }
-      }
-    }
-  }
-
-  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 12 }), async steps => {
-    const sessions = {
-      ada: await openSession(at(0).app, { credential: withToken('ada'), capabilities: { elicitation: {} } }),
-      eve: await openSession(at(1).app, { credential: withToken('eve'), capabilities: { elicitation: {} } })
-    }
-    await Promise.all(steps.map(async (step, n) => { await check(step, sessions[step.who], `${step.who}-${n}`) }))
-    for (const session of Object.values(sessions)) {
-      const { statusCode } = await at(2).app.inject({ method: 'DELETE', url: '/mcp', headers: session })
-      if (statusCode !== 200) throw new Error(`DELETE: ${statusCode}`)
-    }
-  }), { numRuns: 8, endOnFailure: true })
-  t.pass()
+    await Promise.all(clients.sessions.map(async (session, n) => {
+      if (!session.isDeleted) await clients.delete(session, n)
+    }))
+  }), { numRuns: 2, endOnFailure: true, includeErrorInReport: true })
+  t.comment(seen)
+  t.ok(seen.results >= 10, 'calls that got their result')
+  t.ok(seen.killed >= 2, 'calls whose instance was killed')
 })

@@ -12,9 +12,14 @@ import { listening, service } from './service.js'
 /** Says numbers, and answers with the last. `leave`: closes its stream after so many. */
 export const count = defineTool({
   name: 'count',
-  input: z.object({ to: z.number(), everyMs: z.number().default(5), leave: z.number().optional() }),
-  handler: async ({ to, everyMs, leave }, { log, closeStream }) => {
-    for (let n = 1; n <= to; n++) {
+  input: z.object({
+    from: z.number().default(1),
+    to: z.number(),
+    everyMs: z.number().default(5),
+    leave: z.number().optional()
+  }),
+  handler: async ({ from, to, everyMs, leave }, { log, closeStream }) => {
+    for (let n = from; n <= to; n++) {
       await log('info', n)
       if (n === leave) closeStream()
       await sleep(everyMs)
