@@ -48,6 +48,8 @@ export function readClaims (
   const isPast = (value: unknown, leewayMs = toleranceMs): boolean =>
     isDate(value) && value * 1000 <= nowMs + leewayMs
   if (typeof sub !== 'string' || sub === '') return 'sub is not a string'
+  // Lone surrogates all have the same encoding, so two such users would share limits and stored data.
+  if (/\p{Surrogate}/u.test(sub)) return 'sub contains half of a surrogate pair'
   if (!isDate(exp)) return 'exp is not a time'
   if (exp * 1000 + toleranceMs <= nowMs) return expiredToken
   if (nbf !== undefined && !isPast(nbf)) return 'nbf is not a time, or is in the future'

@@ -54,6 +54,7 @@ const bad: Array<[string, string[]]> = [
   ['a token of the future', bearer(forgeClaims({ nbf: inSeconds(60) }))],
   ['a token whose sub is an object', bearer(forgeClaims({ sub: { toString: 'ada' } }))],
   ['a token with an empty sub', bearer(forgeClaims({ sub: '' }))],
+  ['a token with half of a surrogate pair in sub', bearer(forgeClaims({ sub: '\udc00' }))],
   ['a token without sub', bearer(forgeClaims({ sub: undefined }))],
   ['a token that is a list', bearer(forge({ payload: [goodClaims()] }))],
   ['a token under another secret', bearer(forge({ key: `${secret}x` }))],

@@ -16,12 +16,12 @@ export interface Instance {
 export async function redisInstance (
   t: Test,
   url: string,
-  { prefix = 'test:', timeoutMs = 60_000 } = {}
+  { prefix = 'test:', timeoutMs = 60_000, leaseMs = 600_000 } = {}
 ): Promise<Instance> {
   const { commands, reader } = createClients(url, timeoutMs)
   const keys = new RedisKeys(prefix)
   // Neither a slow command nor a late heartbeat counts.
-  const link = new Link({ client: commands, keys, timeoutMs, leaseMs: 600_000 })
+  const link = new Link({ client: commands, keys, timeoutMs, leaseMs })
   const bus = new RedisBus({ link, keys, reader })
   t.teardown(async () => {
     await bus.close()

@@ -60,12 +60,12 @@ t.test('the bus over Redis', { skip: withoutRedis }, async t => {
   })
 
   t.test('after an outage no instance counts as dead too early', async t => {
-    const a = await redisInstance(t, url, { prefix: 'away:' })
+    const a = await redisInstance(t, url, { prefix: 'away:', leaseMs: 10_000 })
     const [alive, beat] = [a.keys.shared('alive'), a.keys.shared('beat')]
     const now = Date.now()
     // As it is when Redis is thawed: the last beats of all are long ago.
-    await ask(port, `ZADD ${alive} ${now - 5000} other\r\nSET ${beat} ${now - 8000}`)
-    await until(async () => !(await ask(port, `GET ${beat}`)).includes(String(now - 8000)))
+    await ask(port, `ZADD ${alive} ${now - 20_000} other\r\nSET ${beat} ${now - 30_000}`)
+    await until(async () => !(await ask(port, `GET ${beat}`)).includes(String(now - 30_000)))
     t.equal(await a.bus.isAlive('other'), true)
     t.equal(await a.bus.tell('other', 'letter', 1), true)
     await until(async () => !(await a.bus.isAlive('other')))

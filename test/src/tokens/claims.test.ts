@@ -35,6 +35,7 @@ for (const [what, claims, rules] of good) {
 const bad: Array<[string, Claims, ClaimRules, RegExp]> = [
   ['no name', { ...sound, sub: undefined }, {}, /^sub/],
   ['an empty name', { ...sound, sub: '' }, {}, /^sub/],
+  ['half of a surrogate pair in sub', { ...sound, sub: 'ada\ud83d' }, {}, /^sub/],
   ['a number for a name', { ...sound, sub: 1 }, {}, /^sub/],
   ['no end', { sub: 'ada' }, {}, /^exp/],
   ['text for an end', { ...sound, exp: String(now + 60) }, {}, /^exp/],
