@@ -209,13 +209,13 @@ export class FleetClients {
     const lastId = lastIdOf(call)
     const attempts: Array<Promise<number>> = [
       this.#post(stolen, n, cancellationOf(call)),
-      this.#post(stolen, n, answerTo(question, 'stolen')),
+      this.#post(stolen, n, answerTo(question, `stolen by ${own.user}`)),
       this.#anywhere(n, async ({ at }) => (await fetch(`${at}/mcp`, { method: 'DELETE', headers: stolen.headers })).status)
     ]
     const found = (await Promise.all(attempts)).find(status => status !== 404)
     if (found !== undefined) throw new Error(`the session of another caller was answered ${found}`)
-    // In a session of their own it is taken, and leads nowhere.
-    if (question !== undefined) this.#isTaken(own, await this.#post(own, n, answerTo(question, 'stolen')))
+    // In a session of their own it is taken. It leads nowhere, or to a question there with the same id.
+    if (question !== undefined) this.#isTaken(own, await this.#post(own, n, answerTo(question, `stolen by ${own.user}`)))
     if (lastId === '') return
     const status = await this.#anywhere(n, async ({ at }) => {
       const { response } = await listen(at, own.headers, lastId, AbortSignal.timeout(60_000))
