@@ -8,7 +8,7 @@ import {
 } from '@modelcontextprotocol/client'
 import { version } from '../version.js'
 import { boundedFetch } from './transport/bounded-fetch.js'
-import { digestOf, headerValueOf } from './transport/identity.js'
+import { digestOfCaller, headerValueOf } from './transport/identity.js'
 import { callerMark } from './transport/interpolation.js'
 import type { Upstream } from './options.js'
 import { passedOn } from './transport/process-environment.js'
@@ -253,7 +253,7 @@ export class Connection {
 
   #process (): ProcessTransport {
     const { upstream: { command = '', args = [], cwd, env = {} }, maxResultBytes } = this.#place
-    const caller = this.#identity === undefined ? 'nobody' : digestOf(this.#identity)
+    const caller = this.#identity === undefined ? 'nobody' : digestOfCaller(this.#identity)
     const fill = (text: string): string => text.replaceAll(callerMark, caller)
     return new ProcessTransport({
       command,

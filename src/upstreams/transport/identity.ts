@@ -7,7 +7,7 @@ export function headerValueOf (id: string): string {
 }
 
 /** 32 hexadecimal digits of SHA-256. */
-export function digestOf (id: string): string {
+export function digestOfCaller (id: string): string {
   const bytes = headerValueOf(id).replaceAll(/%(..)/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
   return hash('sha256', Buffer.from(bytes, 'latin1'), 'hex').slice(0, 32)
 }

@@ -1,7 +1,7 @@
 /** The id of a caller in a header and as a digest. */
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { digestOf, headerValueOf } from '../../../src/upstreams/transport/identity.js'
+import { digestOfCaller, headerValueOf } from '../../../src/upstreams/transport/identity.js'
 
 const cases: ReadonlyArray<readonly [string, string]> = [
   ['jwt:ada', 'jwt:ada'],
@@ -29,12 +29,12 @@ for (const [id, value] of cases) {
 
 t.test('the digests of all ids differ', async t => {
   const ids = cases.flat()
-  t.equal(new Set(ids.map(digestOf)).size, new Set(ids).size)
-  for (const id of ids) t.match(digestOf(id), /^[0-9a-f]{32}$/)
+  t.equal(new Set(ids.map(digestOfCaller)).size, new Set(ids).size)
+  for (const id of ids) t.match(digestOfCaller(id), /^[0-9a-f]{32}$/)
 })
 
 t.test('the digest of a well-formed id is that of its UTF-8', async t => {
   for (const id of ['jwt:ada', 'jwt:Zoë 100%', 'jwt:😀']) {
-    t.equal(digestOf(id), createHash('sha256').update(id, 'utf8').digest('hex').slice(0, 32))
+    t.equal(digestOfCaller(id), createHash('sha256').update(id, 'utf8').digest('hex').slice(0, 32))
   }
 })
