@@ -21,7 +21,7 @@ const cases: ReadonlyArray<readonly [string, string]> = [
 ]
 
 for (const [id, value] of cases) {
-  t.test(`the header of ${JSON.stringify(id)} is ${value}`, async t => {
+  t.test(`headerValueOf returns ${value}`, async t => {
     t.equal(headerValueOf(id), value)
     t.equal(new Headers({ 'x-caller': headerValueOf(id) }).get('x-caller'), value)
   })
