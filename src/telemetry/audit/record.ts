@@ -26,7 +26,7 @@ export class RecordWriter {
 
   /**
    * The canonical JSON of a record, without its hash. Written member by member, in the order of their names:
-   * `JSON.stringify` takes three times as long. Texts that anybody but this package chose go through
+   * `JSON.stringify` takes three times as long. Texts that this package did not choose go through
    * `#member`.
    */
   textOf (decision: Decision, { boot, seq, prev }: ChainLink): string {
@@ -42,7 +42,8 @@ export class RecordWriter {
     if (era !== undefined) text += `,"era":"${era}"`
     text += this.#member('item', decision.item)
     if (itemKind !== undefined) text += `,"itemKind":"${itemKind}"`
-    text += `${this.#member('keyId', decision.keyId)},"kind":"${decision.kind}"${this.#member('method', decision.method)}`
+    text += `${this.#member('keyId', decision.keyId)},"kind":"${decision.kind}"`
+    text += this.#member('method', decision.method)
     if (ms !== undefined) text += `,"ms":${JSON.stringify(Math.round(ms * 100) / 100)}`
     text += `${this.#member('oauthClient', decision.oauthClient)},"outcome":"${decision.outcome}","prev":"${prev}"`
     text += this.#member('principal', decision.principal)
