@@ -13,15 +13,13 @@ const maxRemembered = 10_000
  * as its /64 (the smallest network that a customer gets), without a zone or a port.
  */
 export function createAddressKeys (): (ip: string | undefined) => string {
-  // Cached, because parsing an IPv6 address costs more than the whole limiter, and a dual-stack socket
-  // reports every IPv4 caller as IPv6.
+  // Cached, because parsing an address costs as much as the whole limiter.
   const known = new Map<string, string>()
   return (ip) => {
     if (ip === undefined) return unknownAddress
-    if (isIPv4(ip)) return ip
     const before = known.get(ip)
     if (before !== undefined) return before
-    const key = addressKey(ip)
+    const key = isIPv4(ip) ? ip : addressKey(ip)
     if (known.size >= maxRemembered) known.clear()
     if (key !== unknownAddress) known.set(ip, key)
     return key
