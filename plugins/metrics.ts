@@ -44,7 +44,9 @@ const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => 
   if (!isLoopback(host) && token === undefined) {
     throw new TypeError('metrics: `token` is required if `host` is not loopback')
   }
-  const own = new Metrics(measuresOf(fastify))
+  const own = new Metrics(measuresOf(fastify), error => {
+    fastify.log.error({ err: error }, 'the metrics failed to count a decision; logged once')
+  })
   const stop = decisionsOf(fastify).observe(own)
   fastify.decorate('metrics', () => own.text())
   fastify.addHook('onClose', async () => {

@@ -17,11 +17,14 @@ export class Tracing implements Observer {
   readonly #tracer: Tracer
   readonly #measures: Measures
   readonly #onActive: (tracing: Tracing) => void
+  /** The delegate of a provider that the app has not set, or has set to none. */
+  readonly #noProvider: unknown
   #isActive = false
 
   private constructor (api: Api, measures: Measures, onActive: (tracing: Tracing) => void) {
     this.#api = api
     this.#onActive = onActive
+    this.#noProvider = new api.ProxyTracerProvider().getDelegate()
     this.#tracer = api.trace.getTracer('fastify-mcp-auth', version)
     this.#measures = measures
   }
@@ -42,10 +45,7 @@ export class Tracing implements Observer {
   #hasSdk (): boolean {
     if (this.#isActive) return true
     const provider = this.#api.trace.getTracerProvider()
-    if (
-      provider instanceof this.#api.ProxyTracerProvider &&
-      provider.getDelegateTracer('fastify-mcp-auth') === undefined
-    ) { return false }
+    if (provider instanceof this.#api.ProxyTracerProvider && provider.getDelegate() === this.#noProvider) return false
     this.#isActive = true
     this.#onActive(this)
     return true

@@ -6,6 +6,7 @@ import { codeOf } from '../../lib/guards.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { createRedactor } from '../../log/redact.js'
 import type { Decision, DecisionKind, Observer } from '../decision.js'
+import { Gathered } from '../gathered.js'
 import { Chain, createDigest, type Head, type Sealed } from './chain.js'
 import { RecordWriter } from './record.js'
 import { RotatingFile, type FileEnd } from './rotating-file.js'
@@ -55,6 +56,11 @@ export class AuditLog implements Observer {
   readonly #stream: AuditOptions['stream']
   readonly #file: RotatingFile | undefined
   readonly #timer: NodeJS.Timeout
+  readonly #gathered = new Gathered(
+    decision => { this.#record(decision) },
+    error => { this.#log.error({ err: error }, 'The audit failed to record a decision; logged once.') }
+  )
+
   #dropped = 0
   #droppedInAll = 0
   #told = 0
@@ -110,7 +116,9 @@ export class AuditLog implements Observer {
     }
   }
 
+  /** The last record. */
   get head (): Head {
+    this.#gathered.flush()
     return this.#chain.head
   }
 
@@ -121,6 +129,7 @@ export class AuditLog implements Observer {
 
   /** Bytes that wait for the disk. */
   get queuedBytes (): number {
+    this.#gathered.flush()
     return this.#file?.queuedBytes ?? 0
   }
 
@@ -131,6 +140,12 @@ export class AuditLog implements Observer {
 
   note (decision: Decision): void {
     if (ignored.has(decision.kind)) return
+    // Standard output alone has each record as soon as its log line.
+    if (this.#file === undefined) this.#record(decision)
+    else this.#gathered.add(decision)
+  }
+
+  #record (decision: Decision): void {
     if (!this.#hasRoom()) {
       this.#dropped += 1
       this.#droppedInAll += 1
@@ -143,6 +158,7 @@ export class AuditLog implements Observer {
   /** Writes the pending records, for at most two seconds. */
   async close (): Promise<void> {
     clearInterval(this.#timer)
+    this.#gathered.flush()
     this.#tellDropped()
     this.#append({ kind: 'audit-closed', outcome: 'allowed', at: Date.now() })
     await this.#file?.close(closeMs)

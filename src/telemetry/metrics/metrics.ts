@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { refusals } from '../../errors.js'
 import { version } from '../../version.js'
 import type { Decision, Observer } from '../decision.js'
+import { Gathered } from '../gathered.js'
 import { methods, revisions } from '../known-words.js'
 import { measures, type Measures } from '../measures.js'
 import { Counter, Histogram } from './instruments.js'
@@ -17,6 +18,12 @@ const wordForm = /^[a-z][a-z-]{1,40}$/
 
 export class Metrics implements Observer {
   readonly #measures: Measures
+  readonly #gathered = new Gathered(
+    decision => { this.#count(decision) },
+    error => { this.#onFault(error) }
+  )
+
+  readonly #onFault: (error: unknown) => void
   readonly #delay = monitorEventLoopDelay({ resolution: 20 })
   readonly #operations = new Histogram(
     'mcp_server_operation_duration_seconds',
@@ -47,13 +54,19 @@ export class Metrics implements Observer {
     'Revocations of tokens and subjects.'
   )
 
-  constructor (measures: Measures) {
+  /** `onFault` is called once, with the first error of counting a decision. */
+  constructor (measures: Measures, onFault: (error: unknown) => void = () => {}) {
     this.#measures = measures
+    this.#onFault = onFault
     this.#delay.enable()
     for (const counter of [this.#minted, this.#revoked]) counter.add('', none, 0)
   }
 
   note (decision: Decision): void {
+    this.#gathered.add(decision)
+  }
+
+  #count (decision: Decision): void {
     const { kind, outcome, code, why = '', principal } = decision
     this.#decisions.add(`${kind} ${outcome}`, () => ({ kind, outcome }))
     if (code !== undefined) {
@@ -99,6 +112,7 @@ export class Metrics implements Observer {
 
   /** All metrics as text. */
   text (): string {
+    this.#gathered.flush()
     const instruments = [
       this.#operations,
       this.#sessions,
@@ -112,6 +126,7 @@ export class Metrics implements Observer {
   }
 
   close (): void {
+    this.#gathered.flush()
     this.#delay.disable()
   }
 
