@@ -1,4 +1,4 @@
-/** Apps in a real browser, shown by a host of @modelcontextprotocol/ext-apps. */
+/** Tool pages in a real browser, in a host built with @modelcontextprotocol/ext-apps. */
 import { join } from 'node:path'
 import type { FrameLocator, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
@@ -64,8 +64,8 @@ t.test('apps in a browser', { skip: withoutBrowser }, async t => {
   })
 
   for (const isDeclared of [false, true]) {
-    const what = isDeclared ? 'run where it is declared' : 'do not run'
-    t.test(`the page blocks a script and a request of another origin ${what}`, async t => {
+    const what = isDeclared ? 'if their origin is declared' : 'by default'
+    t.test(`the page ${isDeclared ? 'runs' : 'blocks'} code of another origin ${what}`, async t => {
       const asked: string[] = []
       const other = await serve(t, (request, response) => {
         asked.push(request.url ?? '')

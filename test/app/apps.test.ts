@@ -1,4 +1,4 @@
-/** Tools with a page: who gets which, what lists and contents say, in the service and in a host's app. */
+/** Apps (tools with a page): who can see them, and what lists and pages contain. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import { createTestClient } from '../../src/testing/test-client.js'
@@ -56,7 +56,7 @@ for (const era of ['modern', 'legacy'] as const) {
   })
 }
 
-t.test('applyToolPolicies closes and opens the page together with its tool', async t => {
+t.test('applyToolPolicies applies to the page of a tool as well', async t => {
   const open = defineApp({ name: 'open', html: '<p>', tool: defineTool({ name: 'open', handler: async () => 'ok' }) })
   const app = await service(t, { apps: [open] })
   const client = createTestClient(app, bob)
@@ -70,7 +70,7 @@ t.test('applyToolPolicies closes and opens the page together with its tool', asy
   await t.rejects(client.readResource('ui://apps/open'), 'a page without its tool')
 })
 
-t.test('the contents of a page are marked private for caches', async t => {
+t.test('page contents are marked private for caches', async t => {
   const open = defineApp({ name: 'open', html: '<p>', tool: defineTool({ name: 'open', handler: async () => 'ok' }) })
   const app = await service(t, { apps: [open] })
   for (const [method, params] of [['resources/read', { uri: 'ui://apps/open' }], ['resources/list'], ['tools/list']] as const) {
@@ -80,7 +80,7 @@ t.test('the contents of a page are marked private for caches', async t => {
   }
 })
 
-t.test('only servers with apps announce the extension', async t => {
+t.test('the extension is announced only by servers with apps', async t => {
   const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'c', version: '1' } }
   for (const [apps, says] of [[[usage], true], [[], false]] as const) {
     const app = await service(t, { apps })
@@ -110,7 +110,7 @@ const extensionsOf = async (app: FastifyInstance): Promise<readonly string[][]> 
   return [latest, legacy].map(({ result }) => Object.keys(result.capabilities.extensions ?? {}))
 }
 
-t.test('addApp and removeApp add and remove tool and page, and the extension with the first and the last', async t => {
+t.test('addApp and removeApp change tools, pages and the announced extension', async t => {
   const app = await service(t)
   const endpoint = app.mcp
   const clients = (['modern', 'legacy'] as const).map(era => createTestClient(app, { ...ada, era }))
@@ -119,7 +119,7 @@ t.test('addApp and removeApp add and remove tool and page, and the extension wit
     (await client.listResources()).length
   ]))
   const extension = 'io.modelcontextprotocol/ui'
-  // Leaves servers in both pools that declare no extension.
+  // Fills both pools with servers that do not declare the extension.
   t.same(await extensionsOf(app), [[], []])
   await post(app, rpc('ping'))
   endpoint.addApp(usage)
@@ -133,10 +133,10 @@ t.test('addApp and removeApp add and remove tool and page, and the extension wit
   await t.rejects(createTestClient(app, ada).readResource(uri), { code: 'MCP_ERR_UNKNOWN_RESOURCE' })
   t.same(await extensionsOf(app), [[], []])
   endpoint.addApp(usage)
-  t.same(await shown(), [[true, 1], [true, 1]], 'it may come back')
+  t.same(await shown(), [[true, 1], [true, 1]], 'addApp can add it again')
 })
 
-t.test('addApp adds nothing if the tool or the page is taken or invalid', async t => {
+t.test('addApp adds nothing if the name is taken or the app is invalid', async t => {
   const app = await service(t, { apps: [usage], tools: [refresh] })
   const page = (name: string, tool: string): App =>
     defineApp({ name, html: '<p>', tool: defineTool({ name: tool, handler: () => '' }) })
@@ -156,7 +156,7 @@ t.test('addApp adds nothing if the tool or the page is taken or invalid', async 
   t.equal(app.mcp.removeApp('other'), false)
 })
 
-t.test('removeApp leaves a tool that took the name of its own', async t => {
+t.test('removeApp keeps a different tool that now has the same name', async t => {
   const app = await service(t, { apps: [usage] })
   app.mcp.removeTool('usage')
   app.mcp.addTool(defineTool({ name: 'usage', handler: () => 'another' }))
@@ -165,7 +165,7 @@ t.test('removeApp leaves a tool that took the name of its own', async t => {
   t.same(await createTestClient(app, bob).listResources(), [])
 })
 
-t.test('those who may use an app hear that it came, changed and went; others hear nothing', async t => {
+t.test('changes of an app notify only callers with access to it', async t => {
   const app = await service(t, { sessions: true })
   const url = `${await listening(app)}/mcp`
   const { headers, payload } = modern('subscriptions/listen', {
@@ -218,7 +218,7 @@ t.test('freezing the tool, the caller or everything hides the page until thawed'
     if (target[0] === '--tool') {
       const asked = { uri: 'ui://apps/none' }
       const unknown = (await post(app, rpc('resources/read', asked))).body.error
-      t.match((await read()).error, { code: unknown.code, data: { code: unknown.data.code } }, 'as if there were none')
+      t.match((await read()).error, { code: unknown.code, data: { code: unknown.data.code } }, 'as if unknown')
       t.notMatch(JSON.stringify((await post(app, rpc('resources/list'))).body), 'ui://apps/open')
     } else t.match((await read()).error, { data: { code: 'MCP_ERR_FROZEN' } }, target.join(' '))
     t.match(await say(['thaw', ...target], t.testdirName, { STATE_DIR }), { code: 0 })

@@ -1,4 +1,4 @@
-/** What an answer is good for when a call is sent again: its own question, for this caller, and not for ever. */
+/** Retries of a call with an answer: an answer counts for one question, one caller, and a limited time. */
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { z } from 'zod'
@@ -18,7 +18,7 @@ async function send (app: FastifyInstance, params: Record<string, unknown>, meth
   return await post(app, { ...payload, params: { ...payload.params, _meta: meta } }, { ...withKey, ...headers })
 }
 
-/** The messages of what a result asks for. */
+/** The messages in the input requests of a result. */
 const questionsOf = (result: {
   inputRequests: Record<string, { params: { message: string } }>
 }): Record<string, string> =>
@@ -31,7 +31,7 @@ const tool = (handler: (context: CallContext) => Promise<string>) =>
     handler: async (_args, context) => await handler(context)
   })
 
-/** Asks two things, one after the other, the first about as many files as there are. */
+/** A tool that asks two questions in sequence. The first one depends on the number of files. */
 function wiper (files: { count: number }) {
   return tool(async ({ elicit }) => {
     const message = `Delete ${files.count} files?`
@@ -89,7 +89,7 @@ t.test('an answer to a question that was not asked is ignored', async t => {
   t.same(questionsOf(second), { sure: 'Sure?' })
 })
 
-t.test('a question that is asked while others are being sent waits for its round', async t => {
+t.test('a question asked after the first round was sent waits for the next', async t => {
   const late = tool(async ({ elicit }) => {
     const first = elicit({ message: 'First?', schema }, 'first')
     await new Promise(resolve => { setImmediate(resolve) })
@@ -154,11 +154,11 @@ t.test('a request state expires after ten minutes', async t => {
 })
 
 for (const [what, keys] of [
-  ['two questions of one key', ['same', 'same']],
-  ['a key that takes the place of a question without one', ['input_1', undefined]],
-  ['a key that no answer can have', ['__proto__']]
+  ['two questions with the same key', ['same', 'same']],
+  ['a key equal to the generated key of another question', ['input_1', undefined]],
+  ['a key named like a prototype member', ['__proto__']]
 ] as const) {
-  t.test(`${what}: the call fails, and the log has the reason`, async t => {
+  t.test(`a call with ${what} fails, and the log has the reason`, async t => {
     const logStream = logSink()
     const app = await service(t, {
       logStream,

@@ -1,4 +1,4 @@
-/** Pages to send a person to, and tools for the caller's model: asked of who can, in both eras. */
+/** URL requests and sampling with tools: sent only to clients that support them, in both eras. */
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { CreateMessageRequestSchema, ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js'
@@ -60,7 +60,7 @@ async function sessionOf (
   const transport = new StreamableHTTPClientTransport(new URL(`${url}/mcp`), {
     requestInit: { headers: withKey }
   })
-  // The SDK's own types disagree about a field that may be undefined.
+  // The types of the SDK disagree about an optional field.
   await client.connect(transport as Parameters<Client['connect']>[0])
   t.teardown(async () => {
     await client.close()
@@ -86,7 +86,7 @@ t.test('in a session, elicit sends each URL request with its own id', async t =>
   t.not(asked[0]?.elicitationId, asked[1]?.elicitationId)
 })
 
-t.test("in a session, requests beyond the client's capabilities are not sent", async t => {
+t.test('in a session, unsupported requests are not sent to the client', async t => {
   const { client, asked } = await sessionOf(t, await service(t, { sessions: true, tools }), {
     elicitation: { form: {} },
     sampling: {}

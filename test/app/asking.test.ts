@@ -1,4 +1,4 @@
-/** Questions to the caller in revision 2026-07-28, and what of their answers is kept. */
+/** Questions to the caller in revision 2026-07-28, and how answers are carried between rounds. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
@@ -34,7 +34,7 @@ async function call (
   return body
 }
 
-/** Asks for two texts at once, in another order in every run. */
+/** A tool that asks two questions at once, in a different order in each run. */
 function twoQuestions (keys: readonly string[] = []) {
   let runs = 0
   return defineTool({
@@ -127,16 +127,16 @@ for (const [what, first, second, isGood] of [
     true
   ],
   [
-    'with the same REQUEST_STATE_KEY alone',
+    'with only the same REQUEST_STATE_KEY',
     { REQUEST_STATE_KEY: stateKey, JWT_SECRET: '' },
     { REQUEST_STATE_KEY: stateKey, JWT_SECRET: '' },
     true
   ],
-  ['with neither', { JWT_SECRET: '' }, { JWT_SECRET: '' }, false],
+  ['without either secret', { JWT_SECRET: '' }, { JWT_SECRET: '' }, false],
   ['with another REQUEST_STATE_KEY', { REQUEST_STATE_KEY: stateKey }, {}, false]
 ] as const) {
   t.test(
-    `a question of one instance answered at another ${what} ${isGood ? 'is accepted' : 'is refused'}`,
+    `an answer sent to another instance ${what} ${isGood ? 'is accepted' : 'is refused'}`,
     async t => {
       const one = await service(t, { tools: [twoQuestions(['first', 'second'])], env: first })
       const two = await service(t, { tools: [twoQuestions(['first', 'second'])], env: second })

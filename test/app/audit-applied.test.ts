@@ -1,4 +1,4 @@
-/** What commands change is on standard output of a server that applies it, also where no audit file is set. */
+/** Changes by commands are in the audit of a running server that applies them, even without an audit file. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -10,7 +10,7 @@ import { say } from '../support/terminal.js'
 import { secret } from '../support/tokens.js'
 import { until } from '../support/until.js'
 
-t.test('with AUDIT_STDOUT alone a server records what commands change', async t => {
+t.test('AUDIT_STDOUT alone records the changes that commands make', async t => {
   const cwd = t.testdir({})
   const env = { STATE_DIR: join(cwd, 'state'), API_KEYS_FILE: join(cwd, 'keys.json'), AUDIT_STDOUT: 'on' }
   mkdirSync(env.STATE_DIR)
@@ -25,7 +25,7 @@ t.test('with AUDIT_STDOUT alone a server records what commands change', async t 
   await app.ready()
   const records = (): Array<Record<string, unknown>> =>
     sink.lines().filter(({ audit, kind }) => audit === 1 && !['audit-opened', 'configured'].includes(String(kind)))
-  /** Waits for one more record, with all that came. */
+  /** Waits for the record number `count`, and checks that it is the last one. */
   const next = async (count: number, kind: string): Promise<Record<string, unknown> | undefined> => {
     await until(() => records().length >= count)
     t.equal(records().length, count)
@@ -51,10 +51,10 @@ t.test('with AUDIT_STDOUT alone a server records what commands change', async t 
   t.match(await next(7, 'frozen'), { about: { target: 'all', by: 'cli' } })
   await run('thaw', '--all')
   t.match(await next(8, 'thawed'), { about: { target: 'all', by: 'cli' } })
-  t.match(sink.lines().filter(({ msg }) => msg === 'frozen'), [{ target: 'all', by: 'cli' }], 'the log says by whom')
+  t.match(sink.lines().filter(({ msg }) => msg === 'frozen'), [{ target: 'all', by: 'cli' }], 'the log has it too')
 })
 
-t.test('many tokens that one command revokes are one record, and what is old is none', async t => {
+t.test('tokens revoked by one command share one record, without expired ones', async t => {
   const cwd = t.testdir({})
   const STATE_DIR = join(cwd, 'state')
   const by = { principal: 'jwt:root', tokenId: 'root' }

@@ -1,4 +1,4 @@
-/** What is large or null in a message: no SDK's schema sees more than it reads, and nothing large is repeated. */
+/** Large and null values in messages: not echoed, and not passed to the SDKs beyond what they read. */
 import { Protocol as LegacyProtocol } from '@modelcontextprotocol/sdk/shared/protocol.js'
 import { Server as ModernServer } from '@modelcontextprotocol/server'
 import t from 'tap'
@@ -14,7 +14,7 @@ const speak = defineTool({
 })
 const junk = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`m${index}`, {}]))
 
-/** The names of the parameters that the servers of an SDK are given while `work` runs. */
+/** The names of the parameters that the SDK's servers receive during `work`. */
 async function seenBySdk (prototype: object, work: () => Promise<unknown>): Promise<string[]> {
   const original = Reflect.get(prototype, '_onrequest') as (request: { params?: object }, ...rest: unknown[]) => void
   const seen = new Set<string>()
@@ -35,7 +35,7 @@ const modernPrototype: object = Object.getPrototypeOf(ModernServer.prototype)
 for (const [method, params] of [
   ['server/discover', {}], ['tools/list', {}], ['tools/call', { name: 'whoami', arguments: {} }], ['unknown/method', {}]
 ] as const) {
-  t.test(`the SDK of 2026-07-28 gets only the _meta of ${method}`, async t => {
+  t.test(`the SDK for 2026-07-28 gets only the _meta of ${method}`, async t => {
     const app = await service(t)
     const { headers, payload } = modern(method, { ...params, ...junk, inputResponses: { a: junk } })
     let status = 0
@@ -48,7 +48,7 @@ for (const [method, params] of [
 }
 
 for (const [method, params, names] of [['ping', {}, []], ['logging/setLevel', { level: 'info' }, ['level']]] as const) {
-  t.test(`the SDK of earlier revisions gets only what it reads of ${method}`, async t => {
+  t.test(`the SDK for earlier revisions gets only known fields of ${method}`, async t => {
     const app = await service(t)
     const seen = await seenBySdk(LegacyProtocol.prototype, async () => {
       t.match(await post(app, rpc(method, { ...params, ...junk })), { status: 200, body: { result: {} } })
@@ -57,7 +57,7 @@ for (const [method, params, names] of [['ping', {}, []], ['logging/setLevel', { 
   })
 }
 
-t.test('a _meta of more than 1,000 values is refused before the SDK, in both eras', async t => {
+t.test('a _meta with more than 1,000 values never reaches the SDK, in both eras', async t => {
   const app = await service(t)
   for (const [{ headers, payload }, code] of [
     [{ headers: {}, payload: rpc('ping', { _meta: junk }) }, 'MCP_ERR_INVALID_PARAMS'],
@@ -72,7 +72,7 @@ t.test('a _meta of more than 1,000 values is refused before the SDK, in both era
   }
 })
 
-t.test('an id of more than 256 characters is refused and not repeated', async t => {
+t.test('an id of more than 256 characters is refused and not echoed', async t => {
   const app = await service(t)
   const long = 'x'.repeat(257)
   for (const { headers, payload } of [
@@ -85,7 +85,7 @@ t.test('an id of more than 256 characters is refused and not repeated', async t 
   }
 })
 
-t.test('a progress token of more than 256 characters is refused and not repeated', async t => {
+t.test('a progress token of more than 256 characters is refused and not echoed', async t => {
   const app = await service(t, { tools: [speak] })
   const long = 'x'.repeat(257)
   const { body, text } = await post(app, rpc('tools/call', { name: 'speak', _meta: { progressToken: long } }))
@@ -93,7 +93,7 @@ t.test('a progress token of more than 256 characters is refused and not repeated
   t.notMatch(text, long)
 })
 
-t.test('an unsupported revision is repeated only if it is short', async t => {
+t.test('an unsupported revision is echoed only if it is short', async t => {
   const app = await service(t)
   const claim = (revision: string): object => ({
     jsonrpc: '2.0',
@@ -119,7 +119,7 @@ t.test('a subscription accepts URIs of at most 2,048 characters', async t => {
 })
 
 for (const era of ['legacy', 'modern'] as const) {
-  t.test(`${era}: null arguments, cursor and _meta members count as left out`, async t => {
+  t.test(`${era}: null arguments, cursor and _meta members are ignored`, async t => {
     const app = await service(t)
     const send = async (method: string, params: Record<string, unknown>): Promise<ReturnType<typeof post>> => {
       if (era === 'legacy') return await post(app, rpc(method, { _meta: null, ...params }))
@@ -133,7 +133,7 @@ for (const era of ['legacy', 'modern'] as const) {
   })
 }
 
-t.test('null params, and null for what a client may leave out of its description, count as left out', async t => {
+t.test('null params and null optional fields of clientInfo are ignored', async t => {
   const app = await service(t, { sessions: {} })
   t.match((await post(app, { ...rpc('tools/list'), params: null })).body, { result: { tools: Array } })
   t.equal((await post(app, { jsonrpc: '2.0', method: 'notifications/initialized', params: null })).status, 202)

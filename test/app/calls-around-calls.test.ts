@@ -1,4 +1,4 @@
-/** Calls within calls, calls in process, and what an app does before and after each. */
+/** Calls within calls, calls in process, and the hooks before and after each call. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -36,7 +36,7 @@ const add = defineTool({
 })
 const secret = defineTool({ name: 'secret', access: { roles: ['admin'] }, handler: () => 'the secret' })
 const fails = defineTool({ name: 'fails', handler: () => { throw new Error('password=hunter2') } })
-/** Calls the tool that it is told to, and returns what came of it. */
+/** A tool that calls the tool in its arguments and returns the result. */
 const relay = defineTool({
   name: 'relay',
   input: z.object({ tool: z.string(), args: z.record(z.string(), z.unknown()).default({}) }),
@@ -91,7 +91,7 @@ t.test("context.call charges the cost of the tool to the caller's budget", async
   t.match(
     resultOf(await client.callTool('relay', { tool: 'dear' })),
     { isError: true },
-    'of seven four are gone, and one more for this call'
+    'four of seven are used, and this call takes one more'
   )
 })
 
@@ -122,10 +122,10 @@ t.test('context.call shares the deadline of its call and ends with it', async t 
   const relayed = createTestClient(other, { key: adaKey }).callTool('relay', { tool: 'short' })
   await until(() => begun === 2)
   clock.pass(50)
-  t.match(resultOf(await relayed), { isError: true }, 'its own deadline ends it alone')
+  t.match(resultOf(await relayed), { isError: true }, 'its own deadline ends only the inner call')
 })
 
-t.test('tools that call each other in a circle are stopped', async t => {
+t.test('tools that call each other in a loop are stopped', async t => {
   const { app } = await host(t, [defineTool({ name: 'a', handler: async (_args, { call }) => await call('a') })])
   t.match(await createTestClient(app, { key: adaKey }).callTool('a'), { isError: true })
 })
@@ -215,11 +215,11 @@ t.test('beforeCall runs for each permitted call and can refuse it with a message
   ])
   await client.callTool('secret').catch(() => {})
   await client.callTool('add', { a: 'x' })
-  t.equal(seen.length, 1, 'nothing of what is refused anyway')
+  t.equal(seen.length, 1, 'refused calls do not reach the hook')
   t.match(
     await client.callTool('relay', { tool: 'add', args: { a: 1 } }),
     { structuredContent: { result: { isError: true } } },
-    'calls within calls, too'
+    'also for calls within calls'
   )
   stop()
   t.match(await client.callTool('add', { a: 1 }), { structuredContent: { sum: 2 } })
@@ -259,7 +259,7 @@ t.test(
 )
 
 t.test('hooks with tags run only for tools with those tags', async t => {
-  // An instance: what a plain item may have beside is for the checks of items to say.
+  // Like a class instance, because tags must work on those as well.
   const tagged = Object.assign(Object.create({}) as object, add, { name: 'tagged', tags: ['billing', 'x'] }) as Tool
   const { app, endpoint } = await host(t, [add, tagged])
   const heard: string[] = []

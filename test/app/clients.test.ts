@@ -1,4 +1,4 @@
-/** Real clients over a real socket, under the default limits. */
+/** Real clients over a real socket, with the default limits. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -111,7 +111,7 @@ for (const [client, era, connect] of clients) {
     const connected = await connect({ url, headers: withKey })
     t.match(await connected.call('echo', { text: 1 }), { isError: true, text: /text/ })
     await t.rejects(connected.call('nobody'), { code: -32602 })
-    // The v2 client speaks the later code, whatever the server said.
+    // The v2 client always reports the newer code.
     await t.rejects(connected.read('note://nowhere'), { code: client === 'the v1 client' ? -32002 : -32602 })
     await connected.close()
   })

@@ -1,4 +1,4 @@
-/** Suggestions for what a caller is filling in, in both eras. */
+/** Completion of prompt and template arguments, in both eras. */
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { z } from 'zod'
@@ -83,14 +83,14 @@ for (const [era, complete] of eras) {
 
   const argument = { name: 'city', value: '' }
   for (const [what, params] of [
-    ['a prompt that there is none of', { ref: { type: 'ref/prompt', name: 'nobody' }, argument }],
-    ['a template that there is none of', { ref: { type: 'ref/resource', uri: 'map://{nowhere}' }, argument }],
-    ['a URI in place of its template', { ref: { type: 'ref/resource', uri: 'map://fr/Paris' }, argument }],
+    ['an unknown prompt', { ref: { type: 'ref/prompt', name: 'nobody' }, argument }],
+    ['an unknown template', { ref: { type: 'ref/resource', uri: 'map://{nowhere}' }, argument }],
+    ['a URI instead of its template', { ref: { type: 'ref/resource', uri: 'map://fr/Paris' }, argument }],
     ['a tool', { ref: { type: 'ref/tool', name: 'whoami' }, argument }],
     ['nothing', { argument }],
     ['an argument without a value', { ref: prompt, argument: { name: 'city' } }],
-    ['a context that is none', { ref: prompt, argument, context: 'fr' }],
-    ['arguments before it that are no texts', { ref: prompt, argument, context: { arguments: { country: {} } } }]
+    ['a context that is not an object', { ref: prompt, argument, context: 'fr' }],
+    ['an object as other argument', { ref: prompt, argument, context: { arguments: { country: {} } } }]
   ] as const) {
     t.test(`a completion of ${what} is refused with -32602 (${era})`, async t => {
       const { status, body } = await complete(await service(t, items), params)
@@ -116,7 +116,7 @@ for (const [era, complete] of eras) {
 
 for (const [era, complete] of eras) {
   for (const [what, values] of [
-    ['a text', 'Lyon'],
+    ['a string', 'Lyon'],
     ['numbers', [1]],
     ['nothing', undefined],
     ['a list with a hole', ['Lyon', undefined]]

@@ -1,4 +1,4 @@
-/** The TypeScript in the docs type-checks: each block as a module, with the names that are left to the reader. */
+/** Type-checks the TypeScript in the docs. Each block is a module with some predefined names. */
 import { readFileSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -21,7 +21,7 @@ const ours = [
   'PublicToolError'
 ]
 
-/** What the reader has. A block may declare the same names itself. */
+/** The names that blocks may use. A block may declare the same names itself. */
 const globals = `
 import type { FastifyInstance, RouteHandlerMethod } from 'fastify'
 import type * as pkg from 'fastify-mcp-auth'
@@ -73,7 +73,7 @@ declare global {
 }
 `
 
-/** A block that is a member of the options stands in them. */
+/** Wraps a block that is a member of the options in an options object. */
 function moduleOf (code: string): string {
   const isMember = /^\w+: async/.test(code)
   return isMember
@@ -81,7 +81,7 @@ function moduleOf (code: string): string {
     : `${code.replace(/^…$/gm, '')}\nexport {}\n`
 }
 
-/** By path. Without the code that migrations start from, whose packages are not installed. */
+/** Blocks by path. Excludes the old code of migration guides, because its packages are not installed. */
 const blocks = new Map(pages.flatMap(page =>
   [...textOf(page).matchAll(/^( *)```ts\n([\s\S]*?)^ *```$/gm)]
     .map(([, , code = ''], at) => [`${root}${page}.${at + 1}.ts`, code] as const)

@@ -1,4 +1,4 @@
-/** What a host's registration watches, refuses at the boot and writes to the host's log. */
+/** Options of a registration in a host: credential watches, checks at the start, and the host's log. */
 import t from 'tap'
 import { type Endpoint, mcpAuth } from '../../src/index.js'
 import { defineTool } from '../../src/tools/tool.js'
@@ -7,7 +7,7 @@ import { adaKey, callOf, listening, modern, post, rpc } from '../support/service
 import { begin } from '../support/session.js'
 import { secretA, tool, a, ada, bare, twice } from '../support/embedded.js'
 
-t.test('a credential watch of the host ends streams', async t => {
+t.test('a credential watch of the host can end streams', async t => {
   let end = (): void => {}
   let isGood = true
   const app = bare(t)
@@ -93,7 +93,7 @@ t.test('allowWeakSecrets accepts weak secrets', async t => {
   t.equal((await post(app, rpc('ping'), { 'x-api-key': 'short' }, '/a/mcp')).status, 200)
 })
 
-t.test("the host's log has refusals with its own request ids", async t => {
+t.test("refusals are in the host's log with its request ids", async t => {
   const sink = logSink()
   const app = bare(t, { logger: { level: 'info', stream: sink } })
   await app.register(mcpAuth, a)

@@ -1,4 +1,4 @@
-/** The chain beside a host's own routes: who answers an unknown path, and below which prefix. */
+/** The chain next to a host's own routes: unknown paths, prefixes and not-found handlers. */
 import cors from '@fastify/cors'
 import jwt from '@fastify/jwt'
 import rateLimit from '@fastify/rate-limit'
@@ -35,7 +35,7 @@ for (const order of ['before', 'after'] as const) {
     app.get('/limited', { config: { rateLimit: { max: 2, allowList: [] } } }, async () => 'ok')
     app.get('/fails', async () => { throw new Error('x') })
 
-    // Theirs.
+    // Routes of the host.
     t.equal(
       (
         await app.inject({
@@ -64,7 +64,7 @@ for (const order of ['before', 'after'] as const) {
       'https://theirs.example'
     )
 
-    // Ours.
+    // Routes of the endpoint.
     t.equal(
       (
         await post(

@@ -1,4 +1,4 @@
-/** The chain in a host's app, twice: registrations share nothing with each other or with the host. */
+/** Two registrations in one host app share nothing with each other or with the host. */
 import t from 'tap'
 import { mcpAuth } from '../../src/index.js'
 import { adaKey, callOf, modern, post, rpc } from '../support/service.js'
@@ -74,7 +74,7 @@ t.test('concurrent calls reach the tools of their own registration', async t => 
   )
 })
 
-t.test("the host's routes get no headers, limits, checks or error shapes of ours", async t => {
+t.test('routes of the host get none of our headers, limits, checks or error shapes', async t => {
   const app = await twice(t)
   app.get('/fails', async () => { throw Object.assign(new Error('of the host'), { statusCode: 418 }) })
   for (let i = 0; i < 60; i++) await app.inject({ url: '/', headers: { 'x-api-key': 'nobody-s-key-at-all' } })
@@ -127,7 +127,7 @@ t.test('two endpoints in one scope have their own OAuth metadata', async t => {
   }
 })
 
-t.test('mcpAuth on another version of Fastify says what to install', async t => {
+t.test('mcpAuth on an unsupported Fastify says what to install', async t => {
   const old = Object.create(bare(t), { version: { value: '4.29.1' } })
   await t.rejects(Promise.resolve(mcpAuth(old, a)), {
     message: 'fastify-mcp-auth needs Fastify 5, and this app uses 4.29.1: run `npm install fastify@5`'

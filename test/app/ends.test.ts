@@ -1,11 +1,11 @@
-/** How a call ends that does not end by itself: by its deadline, or with the caller that leaves. */
+/** Calls that end early: at their deadline, or when the caller disconnects. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { callOf, listening, post, rpc, service, withKey } from '../support/service.js'
 
 const hang = defineTool({ name: 'hang', handler: async () => await new Promise<never>(() => {}) })
-/** Its own deadline is short, so that a slow machine does not end other calls, too. */
+/** Has its own short deadline, so that other calls are not affected on a slow machine. */
 const hangBriefly = defineTool({ ...hang, name: 'hang-briefly', deadlineMs: 50 })
 
 t.test('a call that never ends is ended at the deadline', async t => {
@@ -51,8 +51,8 @@ t.test('a request and its cancellation in one batch are both answered', async t 
 
 for (const [what, speaks, batch] of [
   ['before the answer', false, false],
-  ['amid a stream', true, false],
-  ['with a batch', false, true]
+  ['during a stream', true, false],
+  ['during a batch', false, true]
 ] as const) {
   t.test(`a caller that disconnects ${what} releases its resources`, async t => {
     const open = new Set<AbortSignal>()

@@ -1,7 +1,4 @@
-/**
- * What an app adds to verified callers: by `enrich`, by chosen claims, by metadata of keys, and by a hook
- * of its own.
- */
+/** What an app adds to verified callers: with `enrich`, selected claims, key metadata, and its own hook. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -93,7 +90,7 @@ t.test(
         ['oauth:ada', { tenant: 'corp' }],
         ['oauth:ada', { tenant: 'corp' }]
       ],
-      'also of a token that is known'
+      'also for a cached token'
     )
   }
 )
@@ -127,9 +124,9 @@ const faulty: Array<[string, object]> = [
   ['another id', { id: 'crm:7' }],
   ['another keyId', { keyId: 'k' }],
   ['another method', { method: 'jwt' }],
-  ['attributes in its own place', { tenant: 'acme' }],
-  ['a role that is none', { role: '' }],
-  ['a text for scopes', { scopes: 'a' }]
+  ['attributes at the top level', { tenant: 'acme' }],
+  ['an empty role', { role: '' }],
+  ['a string for scopes', { scopes: 'a' }]
 ]
 for (const [what, answer] of faulty) {
   t.test(`enrich that returns ${what} is a fault`, async t => {
@@ -182,7 +179,7 @@ t.test('JWT_PRINCIPAL_CLAIMS copies claims of both kinds of token to attributes'
     (await principalOf(app, bearer({ tenant: ['a', 'b'], realm_access: { team: 7 }, other: 1 }))).attributes,
     { tenant: ['a', 'b'], 'realm_access.team': 7 }
   )
-  t.same((await principalOf(app)).attributes, {}, 'a key says nothing')
+  t.same((await principalOf(app)).attributes, {}, 'a key has no claims')
   const issuerKey = await signingKey('ES256', 'ec')
   const fake = await fakeIssuer(t, issuerKey)
   const provided = await host(t, { oauth: { issuer: fake.issuer }, audience: [audience], principalClaims: ['tenant'] })
@@ -227,7 +224,7 @@ for (const [claim, role, tools] of roles) {
   })
 }
 
-/** A tool whose call sends a message and never ends. `talking`: how many calls have sent theirs. */
+/** A tool whose call sends a message and never ends. `talking` counts the calls that sent theirs. */
 function talkTool (): { talk: Tool, talking: () => number } {
   let count = 0
   const talk = defineTool({
@@ -244,7 +241,7 @@ function talkTool (): { talk: Tool, talking: () => number } {
 for (const [what, change] of [
   ['copies request.principal', (principal: Principal) => ({ ...principal, tenant: 'acme' })],
   ['widens a copy of request.principal', (principal: Principal) => ({ ...principal, role: 'admin', scopes: ['*'] })],
-  ['makes a principal anew', ({ id }: Principal) => ({ id, role: 'user', scopes: [], method: 'api-key' })]
+  ['creates a new principal', ({ id }: Principal) => ({ id, role: 'user', scopes: [], method: 'api-key' })]
 ] as Array<[string, (principal: Principal) => Principal]>) {
   t.test(`a hook that ${what} keeps revocation, limits and streams correct`, async t => {
     const { record, key } = newKey({ owner: 'bob' })

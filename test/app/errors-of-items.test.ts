@@ -1,4 +1,4 @@
-/** Resources, prompts, access rules and schemas that fail: the answer masks the cause, the log has it. */
+/** Errors in resources, prompts, access rules and schemas: masked for the caller, and logged. */
 import t from 'tap'
 import { z } from 'zod'
 import { PublicToolError, RateLimitedError } from '../../src/errors.js'
@@ -109,7 +109,7 @@ for (const messages of [
   })
 }
 
-t.test('a resource error whose code is an object member is a fault with a logged cause', async t => {
+t.test('a resource error named like a prototype member is a logged fault', async t => {
   for (const code of ['constructor', '__proto__', 'toString']) {
     const sink = logSink()
     const read = (): never => { throw Object.assign(new Error(secret), { code }) }

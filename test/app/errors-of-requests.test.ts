@@ -1,9 +1,9 @@
-/** Requests that are refused: one shape, a code, a challenge with a 401, and the id where it could be read. */
+/** Refused requests: the common error shape, the challenge of a 401, and the echoed id. */
 import t, { type Test } from 'tap'
 import { refusals } from '../../src/errors.js'
 import { post, rpc, service, withKey } from '../support/service.js'
 
-/** One request for each refusal that a caller of the default app can meet without waiting. */
+/** One request for each refusal that needs no waiting, in an app with default settings. */
 const refused: Array<
   [
     string,
@@ -14,17 +14,17 @@ const refused: Array<
 > = [
   ['no credential', { headers: { 'x-api-key': '' } }, 401, 'MCP_ERR_UNAUTHENTICATED'],
   ['a wrong key', { headers: { 'x-api-key': 'nobody-s-key-at-all' } }, 401, 'MCP_ERR_UNAUTHENTICATED'],
-  ['no JSON', { payload: '{' }, 400, 'MCP_ERR_MALFORMED_BODY'],
-  ['no message', { payload: '7' }, 400, 'MCP_ERR_INVALID_REQUEST'],
-  ['depth', { payload: '['.repeat(65) + ']'.repeat(65) }, 400, 'MCP_ERR_TOO_DEEP'],
-  ['size', { payload: `"${'x'.repeat(1024 * 1024)}"` }, 413, 'MCP_ERR_BODY_TOO_LARGE'],
+  ['a body that is not JSON', { payload: '{' }, 400, 'MCP_ERR_MALFORMED_BODY'],
+  ['a body that is not a message', { payload: '7' }, 400, 'MCP_ERR_INVALID_REQUEST'],
+  ['a body that is nested too deep', { payload: '['.repeat(65) + ']'.repeat(65) }, 400, 'MCP_ERR_TOO_DEEP'],
+  ['a body that is too large', { payload: `"${'x'.repeat(1024 * 1024)}"` }, 413, 'MCP_ERR_BODY_TOO_LARGE'],
   [
-    'another type',
+    'another content type',
     { headers: { 'content-type': 'text/plain' }, payload: '{}' },
     415,
     'MCP_ERR_UNSUPPORTED_MEDIA_TYPE'
   ],
-  ['an Accept that nothing fits', { headers: { accept: 'text/html' } }, 406, 'MCP_ERR_NOT_ACCEPTABLE'],
+  ['an Accept without a supported type', { headers: { accept: 'text/html' } }, 406, 'MCP_ERR_NOT_ACCEPTABLE'],
   ['another method', { method: 'GET' }, 405, 'MCP_ERR_METHOD_NOT_ALLOWED'],
   [
     'another revision',

@@ -1,4 +1,4 @@
-/** Whatever goes wrong in the whole app, its answer has the one shape and nothing internal in it. */
+/** Errors anywhere in the app: every answer has the common shape and reveals no internals. */
 import t from 'tap'
 import { z } from 'zod'
 import { defineTool } from '../../src/tools/tool.js'
@@ -31,20 +31,20 @@ const thrown: Array<[string, () => unknown]> = [
     () => Object.assign(new Error(secret), { code: -32000, data: { secret } })
   ],
   [
-    'an error with a code of JSON-RPC',
+    'an error with a JSON-RPC code',
     () => Object.assign(new Error(secret), { code: -32602, data: secret })
   ],
   [
-    'an error with a code of ours',
+    'an error with one of our codes',
     () => Object.assign(new Error(secret), { code: 'MCP_ERR_NOT_FOUND', statusCode: 404 })
   ],
   [
-    'an error whose code is a name that every object has',
+    'an error whose code is a prototype member',
     () => Object.assign(new Error(secret), { code: 'constructor' })
   ],
   ['an error with a cause', () => new Error(secret, { cause: new Error(secret) })],
   [
-    'an error that is named PublicToolError',
+    'an error named PublicToolError',
     () => Object.assign(new Error(secret), { name: 'PublicToolError' })
   ],
   ['an error whose getters throw', hostileError],
@@ -107,10 +107,10 @@ const returned: Array<[string, () => unknown]> = [
   ['null', () => null],
   ['a number', () => 42],
   ['a function', () => () => secret],
-  ['an object that is no result', () => ({ hits: secret })],
+  ['an object that is not a result', () => ({ hits: secret })],
   ['a list', () => [secret]],
-  ['content that is text', () => ({ content: secret })],
-  ['content that is no blocks', () => ({ content: [secret] })],
+  ['content that is a string', () => ({ content: secret })],
+  ['content that is not a list of blocks', () => ({ content: [secret] })],
   ['blocks without a type', () => ({ content: [{ text: secret }] })],
   ['a circular result', () => ({ structuredContent: circular() })],
   ['a circular block', () => ({ content: [{ type: 'text', text: 'x', annotations: circular() }] })],
@@ -146,7 +146,7 @@ for (const [what, make] of returned) {
 }
 
 t.test('a text result of a tool with an output schema is a fault', async t => {
-  // @ts-expect-error: a tool with an output schema returns a result
+  // @ts-expect-error: a tool with an output schema must return a result
   const typed = defineTool({ name: 'typed', output: z.object({ n: z.number() }), handler: () => 'text' })
   const raw = defineTool({ name: 'raw', output: { type: 'object' }, handler: () => 'text' })
   const logStream = logSink()
@@ -167,7 +167,7 @@ t.test('a result that does not match the output schema is a fault', async t => {
   const broken = defineTool({
     name: 'broken',
     output: z.object({ n: z.number() }),
-    // @ts-expect-error: the result is typed by the schema
+    // @ts-expect-error: the schema types the result
     handler: () => ({ structuredContent: { n: secret } })
   })
   const app = await service(t, { tools: [broken] })

@@ -1,4 +1,4 @@
-/** The example of an app that was there before does what it says. */
+/** examples/existing-app.ts works as described. */
 import t, { type Test } from 'tap'
 import { buildExistingApp } from '../../examples/existing-app.js'
 import { createTestClient } from '../../src/testing/test-client.js'

@@ -1,4 +1,4 @@
-/** The example of an app with users of its own does what it says. */
+/** examples/tenants.ts works as described. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -59,7 +59,7 @@ t.test('each tenant has its own notes, and only auditors can count tenants', asy
   )
 })
 
-t.test('a key revoked in the database ends its stream, and no other', async t => {
+t.test('a key revoked in the database ends only its own stream', async t => {
   const { app, keyOf, revokeKey } = await tenants(t)
   const [ada, bob] = [keyOf('ada', 'acme'), keyOf('bob', 'acme')]
   const url = await listening(app)

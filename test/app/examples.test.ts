@@ -1,4 +1,4 @@
-/** The examples do what they say. */
+/** The other examples work as described. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { visit } from '../../examples/client.js'

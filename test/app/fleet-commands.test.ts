@@ -1,4 +1,4 @@
-/** The commands work on all servers that share a Redis. */
+/** Commands affect every server that shares a Redis. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -27,7 +27,7 @@ async function serverOf (t: Test, env: Record<string, string>): Promise<FastifyI
   return app
 }
 
-/** Asks again until the status is as expected: a change takes effect within a second. */
+/** Polls until the status is `expected`. A change takes effect within a second. */
 async function becomes (expected: number, status: () => Promise<number>): Promise<number> {
   let last = await status()
   for (let tries = 0; last !== expected && tries < 6000; tries++) {

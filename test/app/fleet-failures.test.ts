@@ -1,4 +1,4 @@
-/** What a server answers, logs and says of itself while Redis is away. */
+/** Answers, logs and readiness of a server while Redis is down. */
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'

@@ -1,4 +1,4 @@
-/** What callers of a fleet of real processes get while Redis fails, and after it. */
+/** Answers of a fleet of real processes during and after Redis failures. */
 import t from 'tap'
 import {
   caller,
@@ -26,13 +26,15 @@ const env = {
   REDIS_TIMEOUT_MS: '8000'
 }
 
-/** How many of so many calls, in turn over the instances, are let in. Any other status than 429 is an error. */
+/**
+ * Sends `calls` calls to the instances in turn. Returns how many got 200; throws unless the others got 429.
+ */
 async function letIn (fleet: readonly RelayedProcess[], calls: number, headers: Headers): Promise<number> {
   let count = 0
   for (let n = 0; n < calls; n++) {
     const status = await statusAt(nth(fleet, n), headers)
     if (status === 200) count += 1
-    else if (status !== 429) throw new Error(`a call was answered ${status}`)
+    else if (status !== 429) throw new Error(`a call got ${status}`)
   }
   return count
 }
@@ -71,7 +73,7 @@ const faults: Readonly<Record<string, Fault>> = {
     begin: async ({ port }) => await askRedis(port, 'CONFIG SET maxmemory 1'),
     end: async ({ port }) => await askRedis(port, 'CONFIG SET maxmemory 0')
   },
-  'read only, as after a failover': {
+  'read-only, as after a failover': {
     begin: async ({ port }) => await askRedis(port, 'REPLICAOF 127.0.0.1 1'),
     end: async ({ port }) => await askRedis(port, 'REPLICAOF NO ONE')
   }
@@ -83,7 +85,7 @@ t.test('a fleet of processes while Redis fails', { skip: withoutRedis, timeout: 
   const [a, b] = fleet as [RelayedProcess, RelayedProcess]
 
   for (const [what, { begin, end }] of Object.entries(faults)) {
-    t.test(`I3 and I4: with a Redis that is ${what}, each call is answered, and no limit beyond its bound`, async t => {
+    t.test(`I3 and I4: with Redis ${what}, calls are answered and limits keep their bounds`, async t => {
       await until(async () => await isReady(a) && await isReady(b))
       const [spent, half] = [caller(`spent ${what}`), caller(`half ${what}`)]
       const [fresh, later] = [caller(`fresh ${what}`), caller(`later ${what}`)]
@@ -91,10 +93,10 @@ t.test('a fleet of processes while Redis fails', { skip: withoutRedis, timeout: 
       t.equal(await letIn(fleet, 4, half), 4)
 
       await begin(redis, fleet)
-      // Answered while it lasts, and with no 5xx: `letIn` would not return, or throw.
+      // `letIn` checks that each call is answered, and without a 5xx.
       const more = await letIn(fleet, 40, half)
       t.ok(more >= max - 4 && more <= 2 * (max - 3), `${more} more`)
-      t.equal(await letIn(fleet, 10, spent), 0, 'what was used up stays so')
+      t.equal(await letIn(fleet, 10, spent), 0, 'a used-up limit stays used up')
       const first = await letIn(fleet, 40, fresh)
       t.ok(first >= max && first <= 2 * max, `${first} of a fresh limit`)
 
@@ -105,7 +107,7 @@ t.test('a fleet of processes while Redis fails', { skip: withoutRedis, timeout: 
     })
   }
 
-  t.test('a Redis that is slow, but within the deadline, is exact', async t => {
+  t.test('limits are exact with a Redis slower than usual', async t => {
     for (const { relay } of fleet) relay.delayMs = 40
     const ada = caller('ada of the slow one')
     const all = await Promise.all(Array.from({ length: 40 }, async (_, n) => await statusAt(nth(fleet, n), ada)))
@@ -113,7 +115,7 @@ t.test('a fleet of processes while Redis fails', { skip: withoutRedis, timeout: 
     for (const { relay } of fleet) relay.delayMs = 0
   })
 
-  t.test('a change that happens while Redis is away is told elsewhere afterwards', async t => {
+  t.test('a change during an outage reaches other instances afterwards', async t => {
     await until(async () => await isReady(a) && await isReady(b))
     const { headers, payload } = modern('subscriptions/listen', {
       notifications: { resourceSubscriptions: ['count://1', 'count://2'] }
@@ -130,10 +132,10 @@ t.test('a fleet of processes while Redis fails', { skip: withoutRedis, timeout: 
     a.relay.cut()
     const uris = (): unknown[] => heard.messages().slice(1).map(({ params }) => params.uri)
     await until(() => uris().length === 2)
-    t.same(uris(), ['count://2', 'count://1'], 'each once, as it was last')
+    t.same(uris(), ['count://2', 'count://1'], 'each once, in the order of the last changes')
   })
 
-  t.test('an instance that was cut off learns what was revoked, and of an unlock nothing that is over', async t => {
+  t.test('a reconnected instance applies missed revocations, but no outdated unlocks', async t => {
     await until(async () => await isReady(a) && await isReady(b))
     const guest = caller('guest', { jti: 'revoked-while-cut-off' })
     const root = caller('root', { role: 'admin' })
@@ -156,12 +158,12 @@ t.test('a fleet of processes while Redis fails', { skip: withoutRedis, timeout: 
     await until(async () => await guessFrom(a, again) === 401)
     await lock(a, again)
     t.equal(await statusAt(a, { ...guest, ...fromElsewhere() }), 401)
-    t.equal(await statusAt(b, { ...guest, ...fromElsewhere() }), 200, 'it is behind')
+    t.equal(await statusAt(b, { ...guest, ...fromElsewhere() }), 200, 'it has not received the revocation')
 
     b.relay.isSilent = false
     b.relay.cut()
     await until(async () => await statusAt(b, { ...guest, ...fromElsewhere() }) === 401)
     await until(async () => await guessFrom(b, once) === 401)
-    t.equal(await guessFrom(b, again), 429, 'what failed since the unlock stands')
+    t.equal(await guessFrom(b, again), 429, 'failures after the unlock still count')
   })
 })

@@ -1,4 +1,4 @@
-/** What a server says and does when Redis holds what the server never wrote. */
+/** Foreign and malformed values in Redis do not affect a server. */
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../../src/app.js'
@@ -28,7 +28,7 @@ async function service (t: Test, { url }: RedisServer, env: Record<string, strin
   return { app, said: () => lines.join('') }
 }
 
-/** As an attacker might write it, or a later version. */
+/** Values that an attacker or a later version could write. */
 const values = [
   'null', '1', '"x"', '[]', '{}', '{{{', '\\x00\\xff', '1 {"endsAt":null,"value":1}', '{"__proto__":{"polluted":true}}',
   '{"constructor":{"prototype":{"polluted":true}}}', '['.repeat(5000), `"${'x'.repeat(60_000)}"`,
@@ -61,7 +61,7 @@ t.test('a Redis with hostile values', { skip: withoutRedis, timeout: 120_000 }, 
       }
       await ask(redis.port, `XADD ${stream} * m\r\nXADD ${stream} * t record\r\nXADD ${stream} * f record t record m`)
     }
-    // Read in order: what is told after them comes after them.
+    // Entries are read in order: once this revocation is applied, everything before it was read.
     const before = b.said().length
     const revoked = await post(a.app, callOf('revoke-token', { id: 'after-all-of-it' }), withToken('root', 'admin'))
     t.notMatch(revoked.text, /isError":true/)
@@ -90,6 +90,6 @@ t.test('a Redis with hostile values', { skip: withoutRedis, timeout: 120_000 }, 
     }
     await isUnhurt(t, [a.app, b.app])
     t.notMatch(a.said() + b.said(), /"level":[56]0/)
-    t.equal((await post((await service(t, redis)).app, callOf('whoami'))).status, 200, 'a new instance starts')
+    t.equal((await post((await service(t, redis)).app, callOf('whoami'))).status, 200, 'a new instance')
   })
 })

@@ -1,4 +1,4 @@
-/** What holds of a fleet of real processes with one Redis, whatever happens at once. */
+/** Invariants of a fleet of real processes with one Redis, under concurrent requests. */
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
 import { take } from '../../src/redis/link/scripts.js'
@@ -21,7 +21,7 @@ import { until } from '../support/until.js'
 
 const max = 100
 
-/** So many requests at once, over all instances. Resolves to the count of each status. */
+/** Sends `count` concurrent requests to all instances. Resolves to the count of each status. */
 async function atOnce (
   count: number,
   fleet: readonly FleetProcess[],
@@ -33,7 +33,7 @@ async function atOnce (
   return Object.fromEntries([...new Set(statuses)].map(one => [one, statuses.filter(status => status === one).length]))
 }
 
-/** All commands that Redis gets from now on, as they come. */
+/** Returns a function that resolves to the commands that Redis received since its last call. */
 async function monitor (t: Test, { port }: RedisServer): Promise<() => Promise<string>> {
   let seen = ''
   const socket = connect(port, '127.0.0.1', () => { socket.write('MONITOR\r\n') })
@@ -52,7 +52,7 @@ async function monitor (t: Test, { port }: RedisServer): Promise<() => Promise<s
   }
 }
 
-/** A minted token that was handed out; `undefined` where it was refused. */
+/** Mints a token and claims it. `undefined` if either was refused. */
 async function mintAndClaim (
   minting: FleetProcess,
   claiming: FleetProcess,
@@ -66,12 +66,12 @@ async function mintAndClaim (
   return credentialOfTests((await response.json() as { readonly token: string }).token)
 }
 
-/** The link to a new token; `undefined` where it was refused. */
+/** The link to a new token. `undefined` if it was refused. */
 async function minted (at: FleetProcess, user: string, by: Headers): Promise<string | undefined> {
   return /"link":"([^"]+)"/.exec(await textOf(at, 'generate-token', { userId: user }, by))?.[1]
 }
 
-/** Revokes a token, again until the others were told. */
+/** Revokes a token. Repeats this until the revocation is shared. */
 async function isRevoked (at: FleetProcess, args: Record<string, unknown>, by: Headers): Promise<void> {
   await until(async () => !(await textOf(at, 'revoke-token', args, by)).includes('isError":true'))
 }
@@ -110,7 +110,7 @@ t.test('a fleet of processes', { skip: withoutRedis, timeout: 240_000 }, async t
     t.equal(rare.filter(text => text.includes('done')).length, 3, 'the rate of a tool')
   })
 
-  t.test('I2: a good request is one round trip, and one that is known to be used up is none', async t => {
+  t.test('I2: an allowed request needs one round trip, a limited one none', async t => {
     const seen = await monitor(t, redis)
     const trips = async (): Promise<number> => (await seen()).split(take.sha).length - 1
     const ada = caller('ada-of-i2')
@@ -125,7 +125,7 @@ t.test('a fleet of processes', { skip: withoutRedis, timeout: 240_000 }, async t
     t.equal(await trips(), 1, 'another instance asks once')
   })
 
-  t.test('I5: a revocation is in force everywhere, whatever happens to Redis and to instances', async t => {
+  t.test('I5: revocations apply everywhere despite failures of Redis and instances', async t => {
     const made = Array.from({ length: 30 }, (_, n) => caller('guest', { jti: `i5-${n}` }))
     for (const headers of made) t.equal(await statusAt(a, headers), 200)
     const root = caller('root-of-i5', { role: 'admin' })
@@ -178,14 +178,14 @@ t.test('a fleet of processes', { skip: withoutRedis, timeout: 240_000 }, async t
       redis.thaw()
       let given = statuses.filter(status => status === 200).length
       t.ok(given <= 1, String(statuses))
-      // What nobody got is good once Redis can be used again.
+      // A link that nobody received stays valid until Redis is available again.
       if (given === 0) given = await until(async () => (await claim(a, link)).status === 200) ? 1 : 0
       t.equal(given, 1)
       t.not((await claim(b, link)).status, 200)
     }
   })
 
-  t.test('I9: every change is heard elsewhere in order, and a loss of news is told', async t => {
+  t.test('I9: changes reach other instances in order, and lost news is reported', async t => {
     const uris = Array.from({ length: 100 }, (_, n) => `count://${n}`)
     const notifications = { toolsListChanged: true, resourceSubscriptions: uris }
     const { headers, payload } = modern('subscriptions/listen', { notifications }, 'sub')
@@ -205,7 +205,7 @@ t.test('a fleet of processes', { skip: withoutRedis, timeout: 240_000 }, async t
     await until(() => uris.every(uri => since().includes(uri)))
   })
 
-  t.test('I13: what a later version shares disturbs no instance', async t => {
+  t.test('I13: data of a later version does not affect instances', async t => {
     const state = 'mcp:/mcp:{bus}:state'
     const news = 'mcp:/mcp:{bus}:news'
     await askRedis(redis.port, `HSET ${state} later:1 '0|{"kind":"later"}' bad:1 nonsense bad:2 '0|{{{'`)

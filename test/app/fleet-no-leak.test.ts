@@ -1,4 +1,4 @@
-/** What a fleet of real processes leaves behind in Redis and in memory: nothing. */
+/** A fleet of real processes leaves no keys in Redis, and no sockets or memory. */
 import t from 'tap'
 import { caller, type FleetProcess, fleetProcesses, nth, statusAt, textOf } from '../support/fleet-processes.js'
 import { ask as askRedis, redisServer, withoutRedis } from '../support/redis.js'
@@ -16,9 +16,9 @@ const env = {
   SESSION_MAX: '100000',
   SESSION_MAX_PER_CALLER: '1000'
 }
-/** What leaks shows with fewer than a fleet has. */
+/** Much smaller than a real fleet, but enough to show a leak. */
 const [sessions, buckets, parallel] = [60, 400, 20]
-/** Keys that stay for good, and more than there are of them. */
+/** More than the number of permanent keys. */
 const base = 12
 
 const bounds = { skip: withoutRedis, timeout: 240_000 }
@@ -46,7 +46,7 @@ t.test('I10: sessions, limits and addresses leave no key, socket or memory', bou
     await inParallel(sessions, async (n, one) => {
       const session = await openSessionAt(one.at, { credential: caller(`session-${n}`) })
       await ask(nth(fleet, n).at, callOf('whoami'), session)
-      // Every other one is left.
+      // Half of the sessions are never deleted.
       if (n % 2 === 0) await fetch(`${one.at}/mcp`, { method: 'DELETE', headers: session })
     })
     await inParallel(buckets, async (n, one) => { await ask(one.at, rpc('ping'), caller(`caller-${n}`)) })
@@ -59,7 +59,7 @@ t.test('I10: sessions, limits and addresses leave no key, socket or memory', bou
     return texts.reduce((sum, text) => sum + Number(/"text":"([\d.]+)"/.exec(text)?.[1]), 0)
   }
 
-  // What there is of each kind for good, there is after the first round.
+  // The first round creates everything that is permanent.
   await round()
   await until(async () => await keys() <= base)
   const before = await heap()

@@ -1,4 +1,4 @@
-/** `endpoint.forget` reaches every instance of a fleet, also after Redis was away. */
+/** `endpoint.forget` reaches every instance of a fleet, even after a Redis outage. */
 import { randomBytes } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -17,12 +17,12 @@ const stateKey = randomBytes(32)
 interface Instance {
   readonly app: FastifyInstance
   readonly endpoint: Endpoint
-  /** How often the key was looked up. */
+  /** The number of look-ups. */
   readonly asked: () => number
   readonly running: () => number
 }
 
-/** Looks keys up in `database`, and remembers good ones for as long as the test lasts. */
+/** Looks up keys in `database`, and caches valid ones during the whole test. */
 async function instance (t: Test, source: string, database: { isGood: boolean }): Promise<Instance> {
   const app = Fastify()
   t.teardown(() => app.close())
@@ -68,17 +68,17 @@ t.test('endpoint.forget in a fleet', { skip: withoutRedis }, async t => {
     const call = post(b.app, callOf('wait'), headers)
     await until(() => b.running() === 1)
     database.isGood = false
-    t.same([await status(a), await status(b)], [200, 200], 'remembered everywhere')
+    t.same([await status(a), await status(b)], [200, 200], 'cached everywhere')
     a.endpoint.forget('another key')
     a.endpoint.forget('k-1')
-    t.equal(await status(a), 401, 'at once here')
+    t.equal(await status(a), 401, 'immediately on this instance')
     for (const other of [b, c]) await until(async () => await status(other) === 401)
     t.match((await call).body, { error: { data: { code: 'MCP_ERR_UNAUTHENTICATED' } } })
     database.isGood = true
-    t.same([await status(a), await status(b), await status(c)], [200, 200, 200], 'a key may become good again')
+    t.same([await status(a), await status(b), await status(c)], [200, 200, 200], 'it can be valid again')
     const asked = [a, b, c].map(one => one.asked())
     t.same([await status(a), await status(b), await status(c)], [200, 200, 200])
-    t.same([a, b, c].map(one => one.asked()), asked, 'it is remembered again, and not forgotten twice')
+    t.same([a, b, c].map(one => one.asked()), asked, 'it is cached again, and stays cached')
   })
 
   t.test('endpoint.forget reaches other instances once Redis is back', async t => {

@@ -1,4 +1,4 @@
-/** A Redis that cannot be used: the start and the doctor say what is wrong and what to do. */
+/** With an unusable Redis, `start` and `doctor` name the problem and the fix. */
 import { join } from 'node:path'
 import t from 'tap'
 import { examineRedis } from '../../src/doctor/redis.js'
@@ -9,7 +9,7 @@ import { ask, redisServer, says, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 import { secretOfTests } from '../support/witness.js'
 
-/** Longer than a busy machine takes. */
+/** Longer than a busy machine needs. */
 const patientMs = 60_000
 const settings = {
   API_KEYS: key,
@@ -90,7 +90,7 @@ t.test('rediss:// with a real TLS server', { skip: withoutRedis, timeout: 120_00
       cwd: t.testdir({}), env: { ...trusting, REDIS_URL: good.url }
     })
     t.match(await (await fetch(`${await url}/ready`)).json(), { status: 'ready' })
-    // Commands and the reader of messages.
+    // Two connections: one for commands, one for reading messages.
     t.equal((await ask(good.plain, 'CLIENT LIST')).match(/name=fastify-mcp-auth/g)?.length, 2)
   })
 

@@ -1,4 +1,4 @@
-/** I12: what real server processes with a Redis write, answer and send holds no password, argument or credential. */
+/** I12: output, answers and Redis commands of real processes contain no password, argument or credential. */
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
@@ -12,17 +12,17 @@ import { until } from '../support/until.js'
 
 const admin = withToken('root', 'admin')
 const env = { REDIS_TIMEOUT_MS: '60000', LOG_LEVEL: 'trace', PREAUTH_RATE_LIMIT_MAX: '1000', REDIS_START: 'degraded' }
-/** Commands, scripts and keys of Redis. */
+/** Matches Redis commands, scripts and keys. */
 const commands = /EVALSHA|EVAL |redis\.call|@user_script|mcp:\/mcp|\{bus\}|command.{0,4}args/i
 
-/** The text of what is answered; throws if the status is not one of these. */
+/** The body of the answer. Throws on an unexpected status. */
 async function textOf ({ at }: FleetProcess, message: object, headers: Headers): Promise<string> {
   const { response: { status }, ended } = await begin(at, message, { ...headers, ...fromElsewhere() })
   if (![200, 401, 429, 503].includes(status)) throw new Error(`status ${status}`)
   return await ended
 }
 
-/** Every kind of work that writes into Redis, with what may be read nowhere. Resolves to all that was answered. */
+/** Does everything that writes to Redis, with values that must not be revealed. Resolves to all answers. */
 async function work (one: FleetProcess, subject: string, guess: string): Promise<string> {
   const texts = [
     await textOf(one, callOf('whoami'), withKey),
@@ -37,31 +37,31 @@ async function work (one: FleetProcess, subject: string, guess: string): Promise
   return texts.join('\n')
 }
 
-/** All that a process has written. */
+/** All output of a process. */
 function said ({ stdout, stderr }: Pick<FleetProcess, 'stdout' | 'stderr'>): string {
   return stdout() + stderr()
 }
 
-/** A password, as it is and as it stands in a URL. */
+/** A password, plain and URL-encoded. */
 function password (text: string) {
   const plain = secretOfTests(text)
   const encoded = secretOfTests(encodeURIComponent(text))
   return { plain, encoded, isIn: (where: string) => where.includes(plain) || where.includes(encoded) }
 }
 
-/** Makes each key in Redis a list: every command on it fails. */
+/** Replaces each key in Redis with a list, so that every command on it fails. */
 const makeLists = 'EVAL "for _, k in ipairs(redis.call(\'KEYS\', \'mcp:*\')) do ' +
   'if not string.find(k, \'{bus}:alive\') and ' +
   'not string.find(k, \'{bus}:epoch\') and not string.find(k, \'{bus}:beat\') then redis.call(\'DEL\', k) ' +
   'redis.call(\'RPUSH\', k, \'x\') end end" 0'
 
-/** How Redis begins to refuse commands, and how it stops. Code, commands, commands. */
+/** The error code, the commands that make Redis refuse commands, and the commands that end this. */
 const refusals: ReadonlyArray<readonly [string, string, string]> = [
   ['WRONGTYPE', makeLists, 'FLUSHALL'],
   ['OOM', 'CONFIG SET maxmemory 1', 'CONFIG SET maxmemory 0'],
   ['READONLY', 'REPLICAOF 127.0.0.1 1', 'REPLICAOF NO ONE'],
   ['NOPERM', 'ACL SETUSER mcp -evalsha -eval -set -xadd', 'ACL SETUSER mcp +@all'],
-  // On one connection: the next one would not be let in.
+  // On one connection, because a second one would be refused.
   ['WRONGPASS', 'ACL LOG RESET\r\nACL SETUSER mcp resetpass >another\r\nCLIENT KILL USER mcp', '']
 ]
 
@@ -69,7 +69,7 @@ t.test('I12: secrets of real processes', { skip: withoutRedis, timeout: 240_000 
   const right = password('p@ss:word/of#redis-in-the-tests')
   const wrong = password('wr@ng:word/of#redis-in-the-tests')
   const redis = await redisServer(t)
-  // The default user is the test's own.
+  // The test itself uses the default user.
   await askRedis(redis.port, `ACL SETUSER mcp on >${right.plain} ~* &* +@all`)
   const urlWith = (word: string): string => `redis://mcp:${word}@127.0.0.1:${redis.port}`
 
@@ -102,10 +102,10 @@ t.test('I12: secrets of real processes', { skip: withoutRedis, timeout: 240_000 
       await work(one, 'before', 'a-guess-before')
       const guess = secretOfTests(`wrong-key-while-Redis-says-${code}`)
       await askRedis(redis.port, refuse)
-      // The process connects again, and is refused.
+      // Waits until the process has reconnected and was refused.
       if (code === 'WRONGPASS') await says(redis.port, 'ACL LOG', /\bauth\b[^]*\bmcp\b/)
       const answers = await work(one, `subject-of-${code}`, guess)
-      t.match(answers, /MCP_ERR_UNAVAILABLE/, `${code}: what cannot be shared is refused`)
+      t.match(answers, /MCP_ERR_UNAVAILABLE/, `${code}: calls that need Redis are refused`)
       for (const text of [answers, said(one)]) {
         t.equal(commands.exec(text)?.[0], undefined, `${code}: no command`)
         t.notMatch(text, new RegExp(`${guess}|${credentials.JWT_SECRET}`), `${code}: no credential`)
@@ -113,8 +113,8 @@ t.test('I12: secrets of real processes', { skip: withoutRedis, timeout: 240_000 
       }
       await askRedis(redis.port, allow)
     }
-    t.match(said(one), /"level":20/, 'the log has every level')
-    t.notMatch(said(one), /"level":[56]0.*/, 'it is no fault of the server')
+    t.match(said(one), /"level":20/, 'debug lines are logged')
+    t.notMatch(said(one), /"level":[56]0.*/, 'no fault is logged')
   })
 })
 
@@ -143,10 +143,10 @@ t.test('Redis and its commands contain no key, token or link', { skip: withoutRe
   t.match(seen, /"evalsha"/i)
   const secrets = [
     adaKey, credentials.JWT_SECRET, guess, token, code, admin.authorization.slice(7),
-    // A signature is what makes a token.
+    // The signature of the token.
     token.split('.').at(-1) ?? ''
   ]
   for (const secret of secrets) t.notOk(seen.includes(secret) || secret.length < 8, 'not among the commands')
-  t.notMatch(seen, /eyJ/, 'no token at all')
+  t.notMatch(seen, /eyJ/, 'no JWT at all')
   t.notOk(answers.includes(credentials.JWT_SECRET))
 })

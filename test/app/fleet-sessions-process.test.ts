@@ -1,4 +1,4 @@
-/** Sessions of a fleet of processes: what becomes of them when an instance is killed, and when Redis fails. */
+/** Sessions of a fleet of processes, when an instance is killed and when Redis fails. */
 import t, { type Test } from 'tap'
 import { type FleetProcess, fleetProcesses } from '../support/fleet-processes.js'
 import { type RedisServer, redisServer, withoutRedis } from '../support/redis.js'
@@ -12,7 +12,7 @@ async function two (t: Test, redis: RedisServer, env?: Record<string, string>): 
   return [a, b]
 }
 
-/** The first status of a ping that is not 503. */
+/** Pings until the status is not 503, and resolves to it. */
 async function statusAfterOutage (url: string, session: Record<string, string>): Promise<number> {
   return await until(async () => {
     const { status } = await ask(url, rpc('ping'), session)
@@ -33,7 +33,7 @@ t.test('I8: sessions when an instance or Redis fails', { skip: withoutRedis, tim
       const whole = await listen(b.at, session, given.lastId())
       t.ok(await settles(whole.ended))
       t.match(whole.messages().at(-1), { id: 1, result: { content: [{ text: 'counted to 5' }] } })
-      // Slowly: 256 events are kept, and the client may be far behind on a busy machine.
+      // Slowly, because only 256 events are stored, and the client may fall far behind on a busy machine.
       const running = await begin(a.at, callOf('count', { to: 100_000, everyMs: 50 }, 2), session)
       await until(() => running.messages().length >= 5)
       const lastId = running.lastId()
@@ -43,7 +43,7 @@ t.test('I8: sessions when an instance or Redis fails', { skip: withoutRedis, tim
 
       const again = await listen(b.at, session, given.lastId())
       t.ok(await settles(again.ended))
-      t.same(again.messages(), whole.messages(), 'a given answer comes from what is kept')
+      t.same(again.messages(), whole.messages(), 'a finished call is replayed from the event store')
       const rest = await listen(b.at, session, lastId)
       t.ok(await settles(rest.ended))
       t.match(rest.messages().at(-1), { id: 2, error: { code: 503, data: { code: 'MCP_ERR_UNAVAILABLE' } } })
@@ -55,7 +55,7 @@ t.test('I8: sessions when an instance or Redis fails', { skip: withoutRedis, tim
       t.same(
         said,
         said.map((_, n) => first + n),
-        'what was said is there in order, none twice'
+        'all messages in order, without repeats'
       )
       t.match(await ask(b.at, callOf('whoami'), session), {
         status: 200,
@@ -64,7 +64,7 @@ t.test('I8: sessions when an instance or Redis fails', { skip: withoutRedis, tim
       t.equal(
         (await ask(b.at, { jsonrpc: '2.0', id: `${lastId.slice(0, 36)}.1`, result: {} }, session)).status,
         202,
-        'an answer to an instance that is gone'
+        'an answer for an instance that was killed'
       )
     }
   )
@@ -101,7 +101,7 @@ t.test('I8: sessions when an instance or Redis fails', { skip: withoutRedis, tim
     t.equal(await statusAfterOutage(a.at, session), 200)
     const rest = await listen(a.at, session, running.lastId().replace(/\.\d+$/, '.0'))
     t.ok(await settles(rest.ended))
-    t.equal(rest.messages().length, 301, 'what was said meanwhile was written afterwards')
+    t.equal(rest.messages().length, 301, 'messages from the outage are stored afterwards')
   })
 
   t.test('an emptied Redis ends sessions with 404 and stops their calls', async t => {

@@ -1,6 +1,6 @@
 /**
- * I8: whatever clients do at once on a fleet of real processes of which one is killed, every answer reaches its own
- * call and principal, every event its reader once and in order.
+ * I8: under random concurrent operations and a kill, every answer and event reaches its own call once and
+ * in order.
  */
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
@@ -34,23 +34,25 @@ const operation = fc.record({
     { weight: 2, arbitrary: fc.constantFrom('answer', 'drop', 'whoami') },
     { weight: 1, arbitrary: fc.constantFrom('wait', 'cancel', 'delete', 'trespass') }
   ),
-  /** Which of the sessions or calls that the operation can use. */
+  /** Selects one of the sessions or calls that the operation can use. */
   which: fc.nat(1000),
-  /** The instance. */
+  /** The instance that gets the request. */
   at: fc.nat(size - 1),
   events: fc.integer({ min: 1, max: 40 }),
-  /** The handler closes the stream itself after so many events. */
+  /** The handler closes the stream itself after this many events. */
   leave: fc.integer({ min: 0, max: 80 })
 })
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never
 
 const scenario = fc.record({
   operations: fc.array(operation, { minLength: length, maxLength: length }),
-  /** The instance that is killed, and before which operation. */
+  /** The instance to kill, and the operation before which it is killed. */
   kill: fc.record({ before: fc.integer({ min: 25, max: 50 }), at: fc.nat(size - 1) })
 })
 
-/** Whether this machine stood still for so long that an instance with a lease of three seconds may count as dead. */
+/**
+ * True once this machine has paused for so long that the three-second lease of an instance may have expired.
+ */
 function pauses (t: Test): () => boolean {
   let [last, hasPaused] = [Date.now(), false]
   const look = (): boolean => {
@@ -64,7 +66,7 @@ function pauses (t: Test): () => boolean {
   return look
 }
 
-/** Does one operation, on what is there for it. */
+/** Does one operation on a suitable session or call. Does nothing if there is none. */
 async function run ({ kind, which, at, events, leave }: Operation, clients: FleetClients): Promise<void> {
   const session = nth(clients.sessions.filter(({ isDeleted }) => !isDeleted), which)
   const pick = (canBe: (call: Call) => boolean): Call | undefined => {
@@ -105,13 +107,13 @@ async function run ({ kind, which, at, events, leave }: Operation, clients: Flee
       })
       return
     default:
-      // First: another operation would have no session.
+      // Opens a session first, because concurrent operations need one.
       await clients.open(session.user, at)
       if (!session.isDeleted) await clients.delete(session, at)
   }
 }
 
-/** True if a call has its result. Throws if what it received is of another call, or has gaps or doubles. */
+/** True if a call got its result. Throws on messages of other calls, and on gaps or repeats. */
 function verify (call: Call, hasPaused: boolean): boolean {
   const { id, session, tool, home, name, from, to, isCancelled, refused } = call
   const messages = messagesOf(call)
@@ -135,7 +137,7 @@ function verify (call: Call, hasPaused: boolean): boolean {
   if (answer.id !== id) fail('the answer of another call')
   if (answer.error !== undefined || answer.result.isError === true) return isExcused ? false : fail('an error')
   const accepted = `jwt:${session.user} accept`
-  // Ids of questions are unique in a session: a caller who answers one of another session may answer their own.
+  // Question ids are unique only within a session, so an answer to a foreign question may fit one's own.
   const texts = tool === 'count' ? [`counted to ${to}`] : [`${accepted} ${name}`, `${accepted} stolen by ${session.user}`]
   if (!texts.includes(answer.result.content[0].text) || tool === 'wait') fail('another result')
   if (logged.length < expected.length) fail('missing events')
@@ -149,7 +151,7 @@ t.test('I8: sessions under concurrent operations and a kill', { skip: withoutRed
   const hasPaused = pauses(t)
   const seen = { results: 0, killed: 0 }
 
-  /** Kills an instance that waits for an answer. Resolves once another one has its place. */
+  /** Kills an instance while a call waits for an answer. Resolves once the instance is replaced. */
   async function kill (n: number, clients: FleetClients): Promise<void> {
     const place = nth(places, n)
     const call = await clients.call(nth(clients.sessions.filter(({ isDeleted }) => !isDeleted), n), 'ask', n)

@@ -1,4 +1,4 @@
-/** Sessions over several instances with one Redis: opened on A, used on B, answered at C. */
+/** Sessions across several instances with one Redis: opened on A, used on B, answered on C. */
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { redisServer, withoutRedis } from '../support/redis.js'
@@ -7,14 +7,14 @@ import { count, note, sessionFleet, waiting } from '../support/session-fleet.js'
 import { callOf, initialize, post, rpc, withKey, withToken } from '../support/service.js'
 import { until } from '../support/until.js'
 
-/** Somebody else, who knows the id of the session. */
+/** The headers of another caller who knows the session id. */
 function asEve ({ 'x-api-key': _, ...session }: Record<string, string>): Record<string, string> {
   return { ...session, ...withToken('eve') }
 }
 
 t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
   const redis = await redisServer(t)
-  /** Three instances with a prefix of their own. */
+  /** Three instances with their own key prefix. */
   const three = async (
     t: Parameters<typeof sessionFleet>[0],
     prefix: string,
@@ -55,7 +55,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     await until(() => call.messages().length === 1)
     await post(b.app, rpc('logging/setLevel', { level: 'error' }), session)
     await post(b.app, rpc('resources/subscribe', { uri: 'test://note' }), session)
-    // What B told comes to A in order: once this is there, so is that.
+    // A receives messages in order: once this notification arrives, the log level has arrived as well.
     await until(() => {
       c.app.mcp.resourceUpdated('test://note')
       return standing.messages().some(({ method }) => method === 'notifications/resources/updated')
@@ -164,7 +164,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.equal(
       (await post(c.app, { ...answer, result: { action: 'decline' } }, other)).status,
       202,
-      "in a session of their own it is nobody's answer"
+      'in another session it answers no question'
     )
     t.equal((await post(c.app, answer, session)).status, 202)
     t.ok(await settles(call.ended))
@@ -212,7 +212,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     )
     t.ok(await settles(call.ended))
     t.equal(aborted.length, 1)
-    t.equal(call.messages().length, 1, 'no answer to what was cancelled')
+    t.equal(call.messages().length, 1, 'a cancelled call gets no answer')
   })
 
   t.test('DELETE on C ends the GET on A and the call on B', async t => {
@@ -237,7 +237,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     const rest = await listen(c.url, session, call.lastId())
     t.ok(await settles(rest.ended))
     const said = [...call.messages(), ...rest.messages()].map(({ params }) => params?.data)
-    t.same(said, [...Array.from({ length: 40 }, (_, n) => n + 1), undefined], 'all events, in order, none twice')
+    t.same(said, [...Array.from({ length: 40 }, (_, n) => n + 1), undefined], 'all events in order, each once')
     t.match(rest.messages().at(-1), { id: 7, result: { content: [{ text: 'counted to 40' }] } })
     const again = await listen(a.url, session, call.lastId())
     t.ok(await settles(again.ended))

@@ -10,7 +10,7 @@ const key = 'key-of-the-fleet-tests'
 const headers = { 'x-api-key': key, 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
 const ping = { method: 'POST', url: '/mcp', payload: { jsonrpc: '2.0', id: 1, method: 'ping' } } as const
 
-/** So many instances; their deadline is longer than a busy machine takes. */
+/** Starts `size` instances, with a timeout that is long enough for a busy machine. */
 async function fleet (
   t: Test,
   redis: RedisServer,
@@ -53,7 +53,7 @@ t.test('a fleet with Redis', { skip: withoutRedis }, async (t) => {
     t.match(after.headers, { 'x-ratelimit-limit': '50', 'x-ratelimit-remaining': '0' })
   })
 
-  t.test('a valid request needs one round trip, a refused one none', async (t) => {
+  t.test('an allowed request needs one round trip, a limited one none', async (t) => {
     const [app] = await fleet(t, redis, 1, { REDIS_PREFIX: 'trips:', RATE_LIMIT_MAX: '20' })
     const trips = async (): Promise<number> =>
       Number(/cmdstat_evalsha:calls=(\d+)/.exec(await ask(redis.port, 'INFO commandstats'))?.[1] ?? 0)
@@ -63,7 +63,7 @@ t.test('a fleet with Redis', { skip: withoutRedis }, async (t) => {
     const spent = await trips()
     for (let n = 0; n < 50; n++) t.equal((await app?.inject({ ...ping, headers }))?.statusCode, 429)
     const refused = await trips()
-    // Beside them there are the beats, one a second.
+    // Allows for heartbeats, one per second.
     t.ok(spent - before >= 19 && spent - before <= 19 + 10, `${spent - before} trips`)
     t.ok(refused - spent <= 10, `${refused - spent} trips`)
   })
@@ -79,9 +79,9 @@ t.test('a fleet with Redis', { skip: withoutRedis }, async (t) => {
     t.equal(await status(a, key, '192.0.2.1'), 200)
     for (let n = 0; n < 5; n++) t.equal(await status(n % 2 === 0 ? a : b, 'wrong', '192.0.2.1'), 401)
     t.equal(await status(c, 'wrong', '192.0.2.1'), 429)
-    t.equal(await status(c, key, '192.0.2.1'), 200, 'known there, on an instance that never saw it')
+    t.equal(await status(c, key, '192.0.2.1'), 200, 'known at this address, on an instance that never saw it')
     for (let n = 0; n < 5; n++) t.equal(await status(a, 'wrong', '192.0.2.2'), 401)
-    for (let n = 0; n < 3; n++) t.equal(await status(b, key, '192.0.2.2'), 429, 'not known there')
+    for (let n = 0; n < 3; n++) t.equal(await status(b, key, '192.0.2.2'), 429, 'not known at this address')
     t.equal(await status(b, key, '192.0.2.3'), 200)
   })
 

@@ -1,4 +1,4 @@
-/** Forms of zod: what clients are shown, and what a handler gets of an answer. */
+/** Forms from zod schemas: what clients receive, and what handlers get from an answer. */
 import t from 'tap'
 import { z } from 'zod'
 import { formSchemaOf } from '../../src/mcp/schemas/form.js'
@@ -29,7 +29,7 @@ t.test('a zod form is sent as a flat schema of primitives', async t => {
 
 for (const [what, schema] of [
   ['an object', z.object({ a: z.object({}) })],
-  ['a list of texts', z.object({ a: z.array(z.string()) })],
+  ['a list of strings', z.object({ a: z.array(z.string()) })],
   ['anything', z.object({ a: z.any() })]
 ] as const) {
   t.test(`a form with ${what} is rejected`, async t => {

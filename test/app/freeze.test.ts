@@ -1,4 +1,4 @@
-/** freeze and thaw: what the operator switches off ends, and says so, until it is switched on. */
+/** freeze and thaw: frozen tools and callers are refused with a reason until they are thawed. */
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { z } from 'zod'
@@ -63,7 +63,7 @@ for (const [what, args, target] of [
   ['a caller', ['--principal'], 'principal:'],
   ['a key', ['--key'], 'key:']
 ] as const) {
-  t.test(`${what} that is frozen can only call whoami, and others are served`, async t => {
+  t.test(`${what} that is frozen can only call whoami, others are unaffected`, async t => {
     const { app, freeze } = await serve(t)
     const { id } = (await post(app, callOf('whoami'))).body.result.structuredContent
     await freeze(...args, id)

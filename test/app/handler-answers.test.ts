@@ -1,7 +1,4 @@
-/**
- * What comes out of a handler: HTTP 200, of a tool a result that a model can read, in plain answers,
- * streams, batches and sessions.
- */
+/** Errors and refusals of handlers: HTTP 200 with a readable result, in every kind of answer. */
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { NotFoundError, PublicToolError, RateLimitedError } from '../../src/errors.js'
@@ -59,7 +56,7 @@ const ways: Record<string, Send> = {
 
 for (const [way, send] of Object.entries(ways)) {
   for (const [name, text] of Object.entries(words)) {
-    t.test(`${way} of a tool that is ${name} is a readable result`, async t => {
+    t.test(`${way} of the tool "${name}" is a readable result`, async t => {
       const app = await service(t, { tools, sessions: {} })
       const { status, message } = await send(app, name)
       t.equal(status, 200)
@@ -80,25 +77,25 @@ const prompts = [definePrompt({ name: 'said', handler: say, complete: { a: say }
 
 for (const [what, method, params, error] of [
   [
-    'words of a resource',
+    'a PublicToolError of a resource',
     'resources/read',
     { uri: 'x://said' },
     { message: 'Ask for a smaller range', data: { code: 'MCP_ERR_HANDLER_REFUSAL' } }
   ],
   [
-    'words of a prompt',
+    'a PublicToolError of a prompt',
     'prompts/get',
     { name: 'said' },
     { message: 'Ask for a smaller range', data: { code: 'MCP_ERR_HANDLER_REFUSAL' } }
   ],
   [
-    'words of a completion',
+    'a PublicToolError of a prompt completion',
     'completion/complete',
     { ref: { type: 'ref/prompt', name: 'said' }, argument: { name: 'a', value: '' } },
     { message: 'Ask for a smaller range' }
   ],
   [
-    'words of a completion of a template',
+    'a PublicToolError of a template completion',
     'completion/complete',
     { ref: { type: 'ref/resource', uri: 'x://none/{id}' }, argument: { name: 'id', value: '' } },
     { message: 'Ask for a smaller range' }
@@ -122,7 +119,7 @@ for (const [what, method, params, error] of [
     { code: 429, data: { code: 'MCP_ERR_RATE_LIMITED', retryAfterMs: 5000 } }
   ]
 ] as const) {
-  t.test(`${what}: a JSON-RPC error with HTTP 200 and no logged fault, in both eras`, async t => {
+  t.test(`${what} is a JSON-RPC error with HTTP 200, in both eras`, async t => {
     const sink = logSink()
     const app = await service(t, { resources, prompts, logStream: sink })
     const { headers, payload } = modern(method, params)

@@ -1,4 +1,4 @@
-/** What a handler has of the app around it: the log, the request, and what the app provides. */
+/** The context of a handler: logger, request and app. */
 import Fastify from 'fastify'
 import t from 'tap'
 import { z } from 'zod'
@@ -23,7 +23,7 @@ async function host (t: Test, options: McpAuthOptions): Promise<{ app: FastifyIn
   return { app, log }
 }
 
-t.test("context.logger writes to the server's log with the request id, not to the caller", async t => {
+t.test("context.logger writes to the server's log with the request id", async t => {
   const tool = defineTool({
     name: 'a',
     handler: (_args, { logger, requestId }) => {
@@ -47,7 +47,7 @@ t.test("context.logger writes to the server's log with the request id, not to th
 
 for (const era of ['modern', 'legacy'] as const) {
   t.test(
-    `context.request has the address, client, session and ${era} era, frozen and without credentials`,
+    `context.request describes the request, frozen and without credentials (${era})`,
     async t => {
       let seen: CallContext['request'] | undefined
       const tool = defineTool({

@@ -1,4 +1,4 @@
-/** Hosts that use the names of our decorators for things of their own, before and after us. */
+/** Hosts that use the names of our decorators for their own things, before and after the endpoint. */
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import t, { type Test } from 'tap'
@@ -10,7 +10,7 @@ import { adaKey, callOf, post, withKey } from '../support/service.js'
 
 const tools = [defineTool({ name: 'who', handler: (_args, { principal }) => principal.id })]
 
-/** The host's own names, with values that would break us. */
+/** Decorators of the host with our names, and with values that would break the endpoint. */
 const hostNames = fp(async app => {
   app.decorateRequest('principal', { getter: () => 'a principal of the host' })
   app.decorateRequest('rateLimitMax', { getter: () => 'unlimited' })
@@ -62,7 +62,7 @@ t.test("plugins at the root do not change the host's decorators", async t => {
   t.equal((await post(app, callOf('who'))).status, 200)
 })
 
-t.test('request.principal is an alias of request.mcp.principal if the name is free', async t => {
+t.test('request.principal is set if the host does not use the name', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(auth, { apiKeys: [adaKey] })
@@ -87,7 +87,7 @@ t.test('request.principal is an alias of request.mcp.principal if the name is fr
   t.same((await app.inject('/open')).json(), [null, null])
 })
 
-t.test('a host that decorates requests with mcp gets an error at the start', async t => {
+t.test('a host that decorates requests with mcp cannot start', async t => {
   for (const value of [null, undefined, { getter: () => 'of the host' }]) {
     const app = Fastify()
     t.teardown(() => app.close())

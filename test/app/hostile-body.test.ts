@@ -1,4 +1,4 @@
-/** Bodies that are none: each is refused in the one shape, nothing of it runs, and the next caller is served. */
+/** Malformed and hostile bodies: each is refused in the common shape, and the next request is served. */
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { z } from 'zod'
@@ -17,7 +17,7 @@ const bodies: Array<[string, string | Buffer, number, string]> = [
   ['nothing', '', 400, malformed],
   ['white space', ' \n', 400, malformed],
   ['half of a call', call.slice(0, -1), 400, malformed],
-  ['a call and more', `${call}{}`, 400, malformed],
+  ['a call followed by an object', `${call}{}`, 400, malformed],
   ['two calls on two lines', `${call}\n${call}`, 400, malformed],
   ['single quotes', "{'jsonrpc':'2.0'}", 400, malformed],
   ['a comma at the end', '{"jsonrpc":"2.0",}', 400, malformed],
@@ -25,23 +25,23 @@ const bodies: Array<[string, string | Buffer, number, string]> = [
   ['NaN', '{"jsonrpc":"2.0","id":NaN}', 400, malformed],
   ['a byte order mark', `\ufeff${call}`, 400, malformed],
   ['UTF-16', Buffer.from(call, 'utf16le'), 400, malformed],
-  ['bytes that are no text', Buffer.from([0x22, 0xff, 0xfe, 0x22]), 400, malformed],
+  ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0xfe, 0x22]), 400, malformed],
   ['an overlong slash', Buffer.from([0x22, 0xc0, 0xaf, 0x22]), 400, malformed],
   ['NUL bytes', Buffer.alloc(64), 400, malformed],
   ['a form', 'jsonrpc=2.0&id=1&method=ping', 400, malformed],
-  ['64 levels too many', nested(64), 400, 'MCP_ERR_TOO_DEEP'],
+  ['128 levels', nested(64), 400, 'MCP_ERR_TOO_DEEP'],
   ['a hundred thousand levels', '['.repeat(100_000), 400, 'MCP_ERR_TOO_DEEP'],
-  ['objects all the way down', '{"a":'.repeat(100), 400, 'MCP_ERR_TOO_DEEP'],
-  ['a prototype', call.replace('{', '{"__proto__":{"role":"admin"},'), 400, malformed],
-  ['a prototype, escaped', call.replace('{', '{"\\u005f_proto__":{"role":"admin"},'), 400, malformed],
+  ['deeply nested objects', '{"a":'.repeat(100), 400, 'MCP_ERR_TOO_DEEP'],
+  ['a __proto__ member', call.replace('{', '{"__proto__":{"role":"admin"},'), 400, malformed],
+  ['an escaped __proto__ member', call.replace('{', '{"\\u005f_proto__":{"role":"admin"},'), 400, malformed],
   [
-    'a prototype of a constructor',
+    'a constructor.prototype member',
     call.replace('{', '{"constructor":{"prototype":{"role":"admin"}},'),
     400,
     malformed
   ],
   [
-    'a prototype in the arguments',
+    'a __proto__ member in the arguments',
     JSON.stringify(callOf('whoami')).replace('"arguments":{}', '"arguments":{"__proto__":{"a":1}}'),
     400,
     malformed
@@ -50,7 +50,7 @@ const bodies: Array<[string, string | Buffer, number, string]> = [
   ['a number', '42', 400, invalid],
   ['text', '"ping"', 400, invalid],
   ['an empty object', '{}', 400, invalid],
-  ['another JSON-RPC', '{"jsonrpc":"1.0","id":1,"method":"ping"}', 400, invalid],
+  ['another JSON-RPC version', '{"jsonrpc":"1.0","id":1,"method":"ping"}', 400, invalid],
   ['JSON-RPC as a number', '{"jsonrpc":2.0,"id":1,"method":"ping"}', 400, invalid],
   ['no method', '{"jsonrpc":"2.0","id":1}', 400, invalid],
   ['a method that is a list', '{"jsonrpc":"2.0","id":1,"method":["ping"]}', 400, invalid],
@@ -59,25 +59,25 @@ const bodies: Array<[string, string | Buffer, number, string]> = [
   ['an id that is an object', '{"jsonrpc":"2.0","id":{},"method":"ping"}', 400, invalid],
   ['an id that is a list', '{"jsonrpc":"2.0","id":[1],"method":"ping"}', 400, invalid],
   ['an id that is true', '{"jsonrpc":"2.0","id":true,"method":"ping"}', 400, invalid],
-  ['an id beyond all numbers', '{"jsonrpc":"2.0","id":1e999,"method":"ping"}', 400, invalid],
-  ['an id beyond exact integers', '{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}', 400, invalid],
+  ['an infinite id', '{"jsonrpc":"2.0","id":1e999,"method":"ping"}', 400, invalid],
+  ['an id beyond the safe integers', '{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}', 400, invalid],
   ['an id with a fraction', '{"jsonrpc":"2.0","id":1.5,"method":"ping"}', 400, invalid],
   ['params that are a list', '{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}', 400, invalid],
-  ['params that are text', '{"jsonrpc":"2.0","id":1,"method":"ping","params":"x"}', 400, invalid],
-  ['a request that is an answer, too', '{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}', 400, invalid],
+  ['params that are a string', '{"jsonrpc":"2.0","id":1,"method":"ping","params":"x"}', 400, invalid],
+  ['a request with a result', '{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}', 400, invalid],
   [
-    'a request that is an error, too',
+    'a request with an error',
     '{"jsonrpc":"2.0","id":1,"method":"ping","error":{"code":1,"message":""}}',
     400,
     invalid
   ],
   [
-    'a request with a field that JSON-RPC has not',
+    'a request with an unknown field',
     '{"jsonrpc":"2.0","id":1,"method":"ping","role":"admin"}',
     400,
     invalid
   ],
-  ['an answer that is neither', '{"jsonrpc":"2.0","id":1,"result":1}', 400, invalid],
+  ['an answer whose result is a number', '{"jsonrpc":"2.0","id":1,"result":1}', 400, invalid],
   [
     'more than a megabyte',
     `${call.slice(0, -1)},"x":"${'x'.repeat(1024 * 1024)}"}`,
@@ -196,10 +196,10 @@ for (const [what, meta] of [
   ['a list', []],
   ['a token that is an object', { progressToken: {} }],
   ['a token with a fraction', { progressToken: 0.5 }],
-  ['a task that is text', { 'io.modelcontextprotocol/related-task': 'x' }],
+  ['a task that is a string', { 'io.modelcontextprotocol/related-task': 'x' }],
   ['a task without an id', { 'io.modelcontextprotocol/related-task': {} }]
 ] as const) {
-  t.test(`a _meta of ${what} is refused at once, in both eras`, async t => {
+  t.test(`a _meta of ${what} is refused, in both eras`, async t => {
     const app = await service(t)
     const legacy = await post(app, rpc('ping', { _meta: meta }))
     t.match(legacy, {
@@ -218,7 +218,7 @@ for (const [what, meta] of [
   })
 }
 
-t.test('an input schema validates properties named like prototype members', async t => {
+t.test('input schemas validate properties named like prototype members', async t => {
   const echo = defineTool({ name: 'echo', input: z.object({ a: z.string() }), handler: ({ a }) => a })
   const app = await service(t, { tools: [echo] })
   t.equal((await post(app, callOf('echo', { toString: 'x', hasOwnProperty: 1 }))).body.result.isError, true)

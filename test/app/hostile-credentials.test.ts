@@ -1,4 +1,4 @@
-/** Credentials that are none: the same 401 to the letter for all of them, and no trace of any. */
+/** Invalid credentials: all get exactly the same 401, and none is logged. */
 import { createSigner } from 'fast-jwt'
 import { generateKeyPairSync } from 'node:crypto'
 import t from 'tap'
@@ -22,9 +22,9 @@ const key = (value: string): string[] => ['X-API-Key', value]
 const bad: Array<[string, string[]]> = [
   ['a token with alg none', bearer(`${encode({ alg: 'none' })}.${payload}.`)],
   ['a token with alg none and a signature', bearer(forge({ header: { alg: 'none' } }))],
-  ['a token signed by RSA', bearer(createSigner({ key: rsa.privateKey, algorithm: 'RS256' })(goodClaims()))],
+  ['an RSA-signed token', bearer(createSigner({ key: rsa.privateKey, algorithm: 'RS256' })(goodClaims()))],
   [
-    'RS256 said, HMAC with the public key done',
+    'RS256 in the header, HMAC with the public key',
     bearer(forge({ header: { alg: 'RS256' }, key: rsa.publicKey }))
   ],
   ['HMAC with the public key', bearer(forge({ key: rsa.publicKey }))],
@@ -51,15 +51,15 @@ const bad: Array<[string, string[]]> = [
   ['a token with a negative exp', bearer(forgeClaims({ exp: -1 }))],
   ['a token without exp', bearer(forgeClaims({ exp: undefined }))],
   ['an expired token', bearer(forgeClaims({ exp: inSeconds(-1) }))],
-  ['a token of the future', bearer(forgeClaims({ nbf: inSeconds(60) }))],
+  ['a token that is not valid yet', bearer(forgeClaims({ nbf: inSeconds(60) }))],
   ['a token whose sub is an object', bearer(forgeClaims({ sub: { toString: 'ada' } }))],
   ['a token with an empty sub', bearer(forgeClaims({ sub: '' }))],
   ['a token with half of a surrogate pair in sub', bearer(forgeClaims({ sub: '\udc00' }))],
   ['a token without sub', bearer(forgeClaims({ sub: undefined }))],
   ['a token that is a list', bearer(forge({ payload: [goodClaims()] }))],
-  ['a token under another secret', bearer(forge({ key: `${secret}x` }))],
+  ['a token signed with another secret', bearer(forge({ key: `${secret}x` }))],
   [
-    'a token with a claim changed',
+    'a token with a changed claim',
     bearer(`${header}.${encode({ ...goodClaims(), role: 'admin' })}.${signature}`)
   ],
   ...otherTails(good).map((token, index): [string, string[]] => [
@@ -68,14 +68,14 @@ const bad: Array<[string, string[]]> = [
   ]),
   ['two good tokens', [...bearer(good), ...bearer(good)]],
   ['two tokens in one header', bearer(`${good}, Bearer ${good}`)],
-  ['a good token with a word behind it', bearer(`${good} x`)],
+  ['a good token followed by a word', bearer(`${good} x`)],
   ['a good token without a scheme', ['Authorization', good]],
   ['a good token under Basic', ['Authorization', `Basic ${good}`]],
   ['a good token as a key', key(good)],
   ['a good key as a token', bearer(adaKey)],
   ['an empty key', key('')],
   ['a prefix of a key', key(adaKey.slice(0, -1))],
-  ['a key and more', key(`${adaKey}0`)],
+  ['a key with extra characters', key(`${adaKey}0`)],
   ['a suffix of a key', key(adaKey.slice(1))],
   ['a key in capitals', key(adaKey.toUpperCase())],
   ['a key in quotes', key(`"${adaKey}"`)],
@@ -83,28 +83,28 @@ const bad: Array<[string, string[]]> = [
   ['the same key twice', [...key(adaKey), ...key(adaKey)]],
   ['two keys in two headers', [...key(adaKey), ...key(bobKey)]],
   ['a good and a bad key', [...key(adaKey), ...key('x')]],
-  ['a key of a prototype', key('__proto__')],
+  ['a prototype member as a key', key('__proto__')],
   ['a good key with a bad token', [...key(adaKey), ...bearer('x.y.z')]],
   ['a bad key with a good token', [...key('nobody-s-key-at-all'), ...bearer(good)]],
   ['a key in Latin-1', key(`${adaKey}\u00e9`)],
   ['a good key under another name', ['X-Api-Key-', adaKey, 'X_API_KEY', adaKey, 'Api-Key', adaKey]]
 ]
 
-/** Whoever sent none of ours has presented nothing; that is the one difference there is. */
+/** Rows without a recognized credential. Their challenge has no error, which is the only difference. */
 const presentsNothing = new Set([
   'a good token without a scheme',
   'a good token under Basic',
   'a good key under another name'
 ])
 
-/** `headers`: names and values in turn. */
+/** Sends the call with `headers`: names and values alternate. */
 async function exchange (port: number, headers: readonly string[]): Promise<string> {
   const lines: string[] = []
   for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i] ?? ''}: ${headers[i + 1] ?? ''}`)
   return await rawPost(port, '/mcp', lines, callOf('for-the-house-alone'))
 }
 
-/** What may differ between two refusals, blotted out. */
+/** The answer without the parts that differ between requests. */
 function comparable (answer: string): string {
   return answer
     .replace(/"requestId":"[\w-]+"/, '')
@@ -149,7 +149,7 @@ t.test('every invalid credential gets the same 401 and is not logged', async t =
 })
 
 for (const [what, headers, size] of [['a key', key, 100_000], ['a token', bearer, 100_000]] as const) {
-  t.test(`${what} of 100 KB is refused unread`, async t => {
+  t.test(`${what} of 100 KB is refused without being read`, async t => {
     const app = await service(t)
     const port = Number(new URL(await listening(app)).port)
     t.match(await exchange(port, headers('a'.repeat(size))), /^HTTP\/1\.1 431 /)
@@ -178,9 +178,9 @@ for (const query of [`x-api-key=${adaKey}`, `api_key=${adaKey}`, `access_token=$
 
 for (const [what, headers] of [
   ['a key with spaces around it', key(` ${adaKey}\t`)],
-  ['a scheme in other letters', ['authorization', `bEaReR ${good}`]],
-  ['a key beside the Basic of a proxy', [...key(adaKey), 'Authorization', 'Basic dXNlcjpwYXNz']],
-  ['a key and a token, both good', [...key(adaKey), ...bearer(good)]]
+  ['a scheme in another case', ['authorization', `bEaReR ${good}`]],
+  ['a key with a Basic header of a proxy', [...key(adaKey), 'Authorization', 'Basic dXNlcjpwYXNz']],
+  ['a good key with a good token', [...key(adaKey), ...bearer(good)]]
 ] as const) {
   t.test(`${what} is accepted`, async t => {
     const app = await service(t)
@@ -191,7 +191,7 @@ for (const [what, headers] of [
 
 for (const [what, env, provider] of [
   ['tokens of this server', {}, false],
-  ['keys alone', { JWT_SECRET: '' }, false],
+  ['keys only', { JWT_SECRET: '' }, false],
   ['tokens of an identity provider', { JWT_SECRET: '' }, true]
 ] as const) {
   t.test(

@@ -1,4 +1,4 @@
-/** Other spellings of the endpoint's path open nothing, and are charged to whoever tries them. */
+/** Other spellings of the endpoint's path reach nothing, and are charged to the address. */
 import t from 'tap'
 import { rawPost } from '../support/raw-socket.js'
 import { callOf, listening, post, rpc, service, withKey } from '../support/service.js'
@@ -11,26 +11,26 @@ async function raw (base: string, path: string, headers: string[] = []): Promise
 const paths: Array<[string, string, number]> = [
   ['capitals', '/MCP', 404],
   ['one capital', '/Mcp', 404],
-  ['two slashes before', '//mcp', 404],
+  ['two leading slashes', '//mcp', 404],
   ['a slash inside', '/m/cp', 404],
-  ['an encoded slash behind', '/mcp%2f', 404],
+  ['an encoded slash at the end', '/mcp%2f', 404],
   ['a dot', '/./mcp', 404],
-  ['a way up', '/health/../mcp', 404],
-  ['an encoded way up', '/health/%2e%2e/mcp', 404],
+  ['a parent directory', '/health/../mcp', 404],
+  ['an encoded parent directory', '/health/%2e%2e/mcp', 404],
   ['a backslash', '/\\mcp', 404],
   ['a semicolon', '/mcp;x=1', 404],
   ['a NUL', '/mcp%00', 404],
   ['an encoded line break', '/mcp%0d%0aX-Api-Key:%20x', 404],
-  ['another ending', '/mcp.json', 404],
+  ['an extension', '/mcp.json', 404],
   ['a wildcard', '/*', 404],
   ['a star', '*', 404],
   ['a parameter', '/:path', 404],
-  ['a name of a prototype', '/__proto__', 404],
+  ['a prototype member', '/__proto__', 404],
   ['ten thousand letters', `/${'a'.repeat(10_000)}`, 404],
-  ['a lone per cent', '/%', 400],
+  ['a lone percent sign', '/%', 400],
   ['a bad escape', '/%zz', 400],
-  ['a bad escape behind', '/mcp/%', 400],
-  ['half a character', '/%c3', 400],
+  ['a bad escape at the end', '/mcp/%', 400],
+  ['half of a character', '/%c3', 400],
   ['an overlong dot', '/%c0%ae/mcp', 400]
 ]
 

@@ -1,4 +1,4 @@
-/** The endpoint in apps with the plugins that people have, registered before and after it. */
+/** The endpoint in apps that use popular Fastify plugins, registered before and after it. */
 import autoload from '@fastify/autoload'
 import compress from '@fastify/compress'
 import cookie from '@fastify/cookie'
@@ -212,10 +212,10 @@ t.test("the host's AsyncLocalStorage works in handlers, in both eras", async t =
 
 for (const [what, options, message] of [
   ['an unknown option', { routeOptions: { onRequest: () => {} } }, /routeOptions.*onRequest/],
-  ['a route that is public', { routeOptions: { config: { public: true } } }, /routeOptions\.config: remove public/],
-  ['a route that is charged to nobody', { routeOptions: { config: { uncharged: false } } }, /remove uncharged/],
-  ['a schema of the body', { routeOptions: { schema: { body: {} } } }, /routeOptions\.schema: remove body/],
-  ['route options that are no object', { routeOptions: 'x' }, /routeOptions/],
+  ['a public route', { routeOptions: { config: { public: true } } }, /routeOptions\.config: remove public/],
+  ['an uncharged route', { routeOptions: { config: { uncharged: false } } }, /remove uncharged/],
+  ['a body schema', { routeOptions: { schema: { body: {} } } }, /routeOptions\.schema: remove body/],
+  ['a routeOptions that is not an object', { routeOptions: 'x' }, /routeOptions/],
   ['a path with a parameter', { path: '/:tenant/mcp' }, /"\/:tenant\/mcp" must not have a parameter/],
   ['a prefix with a parameter', { prefix: '/t/:tenant' }, /"\/t\/:tenant\/mcp" must not have a parameter/],
   ['a prefix with a wildcard', { prefix: '/*' }, /must not have a parameter or a wildcard/]

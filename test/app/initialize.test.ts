@@ -1,4 +1,4 @@
-/** How a client of the 2025 revisions begins, and what comes of a beginning that is wrong. */
+/** The `initialize` request of the 2025 revisions: valid, invalid, with and without sessions. */
 import t from 'tap'
 import { logSink } from '../support/log-sink.js'
 import { post, rpc, service, withKey, withToken } from '../support/service.js'
@@ -15,7 +15,7 @@ for (const [what, params, field] of [
   ['a client without a version', { ...hello, clientInfo: { name: 'tests' } }, 'clientInfo.version'],
   ['icons that are a number', { ...hello, clientInfo: { ...clientInfo, icons: 5 } }, 'clientInfo.icons']
 ] as const) {
-  t.test(`initialize with ${what} is refused, names the field and opens no session`, async t => {
+  t.test(`initialize with ${what} is refused, and the error names the field`, async t => {
     const sink = logSink()
     const [alone, app] = [
       await service(t, { logStream: sink }),

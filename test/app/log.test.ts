@@ -1,4 +1,4 @@
-/** What an operator reads in the log: who called what, what became of it, and who changed whose rights. */
+/** The log lines of requests and of changes to rights. */
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
@@ -48,16 +48,16 @@ async function build (
 
 const asked: Array<[what: string, method: string, params: Record<string, unknown>, line: Line]> = [
   ['a tool that works', 'tools/call', { name: 'works' }, { rpc: 'tools/call', tool: 'works', outcome: 'ok' }],
-  ['a tool that says no', 'tools/call', { name: 'says-no' }, { tool: 'says-no', outcome: 'tool-error' }],
+  ['a tool that refuses the call', 'tools/call', { name: 'says-no' }, { tool: 'says-no', outcome: 'tool-error' }],
   [
-    'a tool that answers with an error',
+    'a tool that returns an error',
     'tools/call',
     { name: 'answers-no' },
     { tool: 'answers-no', outcome: 'tool-error' }
   ],
-  ['a tool that breaks', 'tools/call', { name: 'breaks' }, { tool: 'breaks', outcome: 'tool-error' }],
+  ['a tool that fails', 'tools/call', { name: 'breaks' }, { tool: 'breaks', outcome: 'tool-error' }],
   [
-    'arguments that do not fit',
+    'invalid arguments',
     'tools/call',
     { name: 'works', arguments: { note: 7 } },
     { tool: 'works', outcome: 'tool-error' }
@@ -69,7 +69,7 @@ const asked: Array<[what: string, method: string, params: Record<string, unknown
     { tool: 'sleeps', outcome: 'MCP_ERR_DEADLINE' }
   ],
   [
-    'a tool that there is not',
+    'an unknown tool',
     'tools/call',
     { name: 'missing' },
     { tool: 'missing', outcome: 'MCP_ERR_UNKNOWN_TOOL' }
@@ -83,13 +83,13 @@ const asked: Array<[what: string, method: string, params: Record<string, unknown
     { rpc: 'resources/read', uri: 'notes://a', outcome: 'ok' }
   ],
   [
-    'a resource that there is not',
+    'an unknown resource',
     'resources/read',
     { uri: 'notes://b?key=c#d' },
     { uri: 'notes://b', outcome: 'MCP_ERR_UNKNOWN_RESOURCE' }
   ],
   [
-    'a method that there is not',
+    'an unknown method',
     'tools/delete',
     {},
     { rpc: 'tools/delete', outcome: 'MCP_ERR_UNKNOWN_METHOD' }
@@ -97,7 +97,7 @@ const asked: Array<[what: string, method: string, params: Record<string, unknown
 ]
 
 for (const [what, method, params, line] of asked) {
-  t.test(`the log line of a request has ${what}, in both eras`, async t => {
+  t.test(`the log line of a request describes ${what}, in both eras`, async t => {
     const { app, lineOf } = await build(t)
     await post(app, rpc(method, params))
     t.match(await lineOf(), line)
@@ -117,7 +117,7 @@ t.test('the log line of a refused call names the tool', async t => {
     outcome: 'MCP_ERR_RATE_LIMITED',
     reason: 'the limit "tool" is used up'
   })
-  t.equal(lines().length, 2, 'one line a request')
+  t.equal(lines().length, 2, 'one line per request')
 })
 
 t.test('the log line of a fault names the tool', async t => {
@@ -130,7 +130,7 @@ t.test('the log line of a fault names the tool', async t => {
     code: 'MCP_ERR_INTERNAL',
     err: { message: 'a disk is full' }
   })
-  t.equal(lines().length, 1, 'one line a request')
+  t.equal(lines().length, 1, 'one line per request')
 })
 
 t.test('the log line of a batch has its size and first failure', async t => {
@@ -197,7 +197,7 @@ t.test('successful health probes are logged at debug', async t => {
   t.match(await loud.lineOf(), { path: '/health', level: 20 })
 })
 
-t.test('the log names who minted and revoked, without tokens', async t => {
+t.test('the log names the author of mints and revocations, without tokens', async t => {
   const { app, lines, text } = await build(t)
   const root = withToken('root', 'admin')
   const { token, id } = (await post(app, callOf('generate-token', { userId: 'ada', scopes: [] }), root)).body
@@ -214,7 +214,7 @@ t.test('the log names who minted and revoked, without tokens', async t => {
   t.notOk(text().includes(token))
 })
 
-t.test('the log reports a missing word Bearer, and the answer does not', async t => {
+t.test('a missing Bearer scheme is reported only in the log', async t => {
   const sink = logSink()
   const app = await service(t, { logStream: sink })
   const [none, bare] = [

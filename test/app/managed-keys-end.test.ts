@@ -1,4 +1,4 @@
-/** Managed keys that change or end while the server runs: streams, rights, locks and files. */
+/** Managed keys that change or end while the server runs: the effect on streams, rights, locks and files. */
 import { writeFile } from 'node:fs/promises'
 import { type FastifyInstance } from 'fastify'
 import t from 'tap'
@@ -26,7 +26,7 @@ t.test('keys can be added and revoked while the server runs', async t => {
   await becomes(app, key, 401)
 })
 
-/** Opens a stream, whose text is there once it has ended. */
+/** Opens a stream. `text()` is its content, once it has ended. */
 function listen (app: FastifyInstance, key: string): { text: () => string } {
   let text = ''
   const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })

@@ -1,4 +1,4 @@
-/** Managed keys in the whole service: whom they let in, from when, until when, and what shows of them. */
+/** Managed keys in the whole service: which keys are valid, and what is revealed about them. */
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import Fastify from 'fastify'
@@ -58,7 +58,7 @@ const refused: Array<[string, (record: KeyRecord) => KeyRecord[]]> = [
   ['disabled', record => [setDisabled([record], record.id, true).result]],
   ['expired', record => [{ ...record, expiresAt: past }]],
   ['replaced', record => [rotateKey([record], record.id, 0).result.record]],
-  ['out of its network', record => [{ ...record, cidrs: ['10.0.0.0/8'] }]]
+  ['used from another network', record => [{ ...record, cidrs: ['10.0.0.0/8'] }]]
 ]
 
 for (const [what, change] of refused) {
@@ -75,7 +75,7 @@ for (const [what, change] of refused) {
   })
 }
 
-/** All of an answer but what differs with each request. */
+/** The answer without the parts that differ between requests. */
 function comparable ({ status, headers, body }: Answer): object {
   const {
     date,
@@ -141,7 +141,7 @@ t.test('an owner, a token subject and a key with one name are different callers'
   t.same(ids, [`apikey:${record.id}`, `user:apikey:${record.id}`, 'user:jwt:ada', 'user:ada'])
 })
 
-t.test('two registrations in one host have separate keys', async t => {
+t.test('two registrations in one host do not share keys', async t => {
   const [one, two] = [newKey(), newKey()]
   const app = Fastify()
   t.teardown(() => app.close())
@@ -180,7 +180,7 @@ t.test('a key revoked in STATE_DIR is refused and not counted as used', async t 
   t.match(JSON.parse(stdout), { lastUsedAt: null, status: 'revoked' })
 })
 
-t.test('no part of a secret is in a file, a log line, an answer or on stderr', async t => {
+t.test('secrets appear in no file, log line, answer or error output', async t => {
   const path = join(await directory(t), 'api-keys.json')
   const env = { API_KEYS_FILE: path }
   const spoken: string[] = []

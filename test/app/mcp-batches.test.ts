@@ -1,4 +1,4 @@
-/** Batches of revision 2025-03-26: an array of answers, each message charged. */
+/** Batches of revision 2025-03-26: answered with an array, and charged per message. */
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { callOf, post, rpc, service, withKey } from '../support/service.js'
@@ -38,7 +38,7 @@ for (const [what, batch, headers] of [
     [rpc('ping'), rpc('initialize', { protocolVersion: '2025-03-26', capabilities: {}, clientInfo }, 2)],
     {}
   ],
-  ['with what is no message', [rpc('ping'), null], {}],
+  ['with an element that is not a message', [rpc('ping'), null], {}],
   ['inside a batch', [[rpc('ping')]], {}]
 ] as const) {
   t.test(`a batch ${what} is refused`, async t => {

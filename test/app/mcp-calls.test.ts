@@ -1,4 +1,4 @@
-/** Tool calls of a client of the 2025 revisions: streams, progress, arguments and refusals. */
+/** Tool calls of clients of the 2025 revisions: streams, progress, arguments and refusals. */
 import t from 'tap'
 import { z } from 'zod'
 import { defineTool } from '../../src/tools/tool.js'
@@ -58,7 +58,7 @@ for (const [what, params] of [
   ['no name', {}],
   ['a name that is a number', { name: 1 }],
   ['arguments that are a list', { name: 'whoami', arguments: [] }],
-  ['arguments that are text', { name: 'whoami', arguments: 'x' }]
+  ['arguments that are a string', { name: 'whoami', arguments: 'x' }]
 ] as const) {
   t.test(`a call with ${what} is refused`, async t => {
     const app = await service(t)
@@ -83,7 +83,7 @@ t.test('a tool without input ignores arguments', async t => {
   t.match(
     (await post(app, rpc('tools/list'))).body.result.tools[0].inputSchema,
     { additionalProperties: false },
-    'and says that it takes nothing'
+    'its schema allows no arguments'
   )
 })
 

@@ -1,4 +1,4 @@
-/** The headers of revision 2026-07-28: they agree with the body, or the request is refused. */
+/** The headers of revision 2026-07-28: a request is refused if they do not match its body. */
 import t from 'tap'
 import { z } from 'zod'
 import { defineTool } from '../../src/tools/tool.js'
@@ -19,23 +19,23 @@ const [notice, to] = [
 const later = { ...notice.headers, 'mcp-protocol-version': '2999-01-01' }
 
 for (const [what, request, rpcCode, code] of [
-  ['of a revision to come', to(later, { [version]: '2999-01-01' }), -32022, 'MCP_ERR_PROTOCOL_VERSION'],
-  ['of a revision to come by its header alone', to(later), -32022, 'MCP_ERR_PROTOCOL_VERSION'],
+  ['of a future revision', to(later, { [version]: '2999-01-01' }), -32022, 'MCP_ERR_PROTOCOL_VERSION'],
+  ['with a future revision in its header', to(later), -32022, 'MCP_ERR_PROTOCOL_VERSION'],
   [
-    'of another revision than its header',
+    'whose revision differs from its header',
     to(notice.headers, { [version]: '2999-01-01' }),
     -32020,
     'MCP_ERR_HEADER_MISMATCH'
   ],
-  ['of a revision that is no text', to(notice.headers, { [version]: 5 }), -32602, 'MCP_ERR_ENVELOPE'],
+  ['whose revision is not a string', to(notice.headers, { [version]: 5 }), -32602, 'MCP_ERR_ENVELOPE'],
   [
-    'of another method than its header',
+    'whose method differs from its header',
     to({ ...notice.headers, 'mcp-method': 'notifications/y' }),
     -32020,
     'MCP_ERR_HEADER_MISMATCH'
   ]
 ] as const) {
-  t.test(`a notification ${what} is answered with 400 and ${rpcCode}`, async t => {
+  t.test(`a notification ${what} gets 400 and ${rpcCode}`, async t => {
     const { status, body } = await send(await service(t), request)
     t.equal(status, 400)
     t.match(body.error, { code: rpcCode, data: { code } })

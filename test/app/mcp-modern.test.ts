@@ -1,4 +1,4 @@
-/** The endpoint as a client of revision 2026-07-28 meets it, in the whole app. */
+/** The endpoint with clients of revision 2026-07-28, in the whole app. */
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import {
@@ -18,7 +18,7 @@ function withMeta (message: Message, meta: Record<string, unknown>): Message {
   return { ...message, params: { ...params, _meta: { ...params._meta as object, ...meta } } }
 }
 
-t.test('server/discover lists what is served', async t => {
+t.test('server/discover lists the capabilities', async t => {
   const app = await service(t)
   const { status, body } = await send(app, modern('server/discover'))
   t.equal(status, 200)
@@ -55,10 +55,10 @@ t.test('tools/call returns a complete result', async t => {
 
 for (const [what, request, status, rpcCode, code] of [
   ['an unknown method', modern('tools/steal'), 404, -32601, 'MCP_ERR_UNKNOWN_METHOD'],
-  ['a ping, which this revision has not', modern('ping'), 404, -32601, 'MCP_ERR_UNKNOWN_METHOD'],
-  ['an initialize, which it has not', modern('initialize'), 404, -32601, 'MCP_ERR_UNKNOWN_METHOD'],
+  ['a ping, which was removed', modern('ping'), 404, -32601, 'MCP_ERR_UNKNOWN_METHOD'],
+  ['an initialize, which was removed', modern('initialize'), 404, -32601, 'MCP_ERR_UNKNOWN_METHOD'],
   [
-    'a log level for good',
+    'a logging/setLevel',
     modern('logging/setLevel', { level: 'info' }),
     404,
     -32601,
@@ -66,35 +66,35 @@ for (const [what, request, status, rpcCode, code] of [
   ],
   ['an unknown tool', modern('tools/call', { name: 'nobody' }), 200, -32602, 'MCP_ERR_UNKNOWN_TOOL'],
   [
-    'no header with the method',
+    'no method header',
     { ...call, headers: without(call.headers, 'mcp-method') },
     400,
     -32020,
     'MCP_ERR_HEADER_MISMATCH'
   ],
   [
-    'another method in the header',
+    'a different method in the header',
     { ...call, headers: { ...call.headers, 'mcp-method': 'tools/list' } },
     400,
     -32020,
     'MCP_ERR_HEADER_MISMATCH'
   ],
   [
-    'no header with the name',
+    'no name header',
     { ...call, headers: without(call.headers, 'mcp-name') },
     400,
     -32020,
     'MCP_ERR_HEADER_MISMATCH'
   ],
   [
-    'another name in the header',
+    'a different name in the header',
     { ...call, headers: { ...call.headers, 'mcp-name': 'echo' } },
     400,
     -32020,
     'MCP_ERR_HEADER_MISMATCH'
   ],
   [
-    'no header with the revision',
+    'no revision header',
     { ...call, headers: without(call.headers, 'mcp-protocol-version') },
     400,
     -32020,
@@ -109,7 +109,7 @@ for (const [what, request, status, rpcCode, code] of [
     'MCP_ERR_ENVELOPE'
   ],
   [
-    'a revision to come',
+    'a future revision',
     {
       headers: { ...call.headers, 'mcp-protocol-version': '2999-01-01' },
       payload: withMeta(call.payload, { [version]: '2999-01-01' })
@@ -119,14 +119,14 @@ for (const [what, request, status, rpcCode, code] of [
     'MCP_ERR_PROTOCOL_VERSION'
   ],
   [
-    'a message that is none',
+    'an invalid message',
     { ...call, payload: { jsonrpc: '2.0', id: 1 } },
     400,
     -32600,
     'MCP_ERR_INVALID_REQUEST'
   ]
 ] as const) {
-  t.test(`${what} is answered with ${status} and ${rpcCode}`, async t => {
+  t.test(`${what} gets ${status} and ${rpcCode}`, async t => {
     const app = await service(t)
     const answer = await send(app, request)
     t.equal(answer.status, status)
@@ -136,13 +136,13 @@ for (const [what, request, status, rpcCode, code] of [
 }
 
 for (const [what, wrong] of [
-  ['a capability that is no object', meta('clientCapabilities', { elicitation: 5 })],
-  ['a part of a capability that is no object', meta('clientCapabilities', { sampling: { context: 5 } })],
-  ['a client whose icons are no list', meta('clientInfo', { name: 'x', version: '1', icons: 5 })],
-  ['a client whose title is no text', meta('clientInfo', { name: 'x', version: '1', title: 5 })],
+  ['a capability that is not an object', meta('clientCapabilities', { elicitation: 5 })],
+  ['a capability member that is not an object', meta('clientCapabilities', { sampling: { context: 5 } })],
+  ['client icons that are not a list', meta('clientInfo', { name: 'x', version: '1', icons: 5 })],
+  ['a client title that is not a string', meta('clientInfo', { name: 'x', version: '1', title: 5 })],
   ['an unknown log level', meta('logLevel', 'bogus')]
 ] as const) {
-  t.test(`${what} in _meta is answered with 400 and -32602 for every method`, async t => {
+  t.test(`${what} in _meta gets 400 and -32602 for every method`, async t => {
     const app = await service(t)
     for (const request of [
       call,

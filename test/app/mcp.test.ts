@@ -1,4 +1,4 @@
-/** The endpoint as a client of the 2025 revisions meets it, in the whole app. */
+/** The endpoint with clients of the 2025 revisions, in the whole app. */
 import { request as httpRequest } from 'node:http'
 import t from 'tap'
 import { callOf, eventsOf, listening, modern, post, rpc, service, withKey, withToken } from '../support/service.js'
@@ -120,10 +120,10 @@ for (const [what, message] of [
   ['a notification', { jsonrpc: '2.0', method: 'notifications/initialized' }],
   ['an unknown notification', { jsonrpc: '2.0', method: 'notifications/of/our/own', params: { a: 1 } }],
   [
-    'a cancellation of what never ran',
+    'a cancellation of an unknown request',
     { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 99 } }
   ],
-  ['an answer to what was never asked', { jsonrpc: '2.0', id: 5, result: {} }]
+  ['an answer to an unknown request', { jsonrpc: '2.0', id: 5, result: {} }]
 ] as const) {
   t.test(`${what} is accepted without a body`, async t => {
     const app = await service(t)

@@ -1,4 +1,4 @@
-/** Attempts at more rights than one has, by minting and by what a token claims. */
+/** Attempts to gain rights by minting tokens or by claims in a token. */
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { generateToken } from '../../src/tokens/generate.js'
@@ -50,18 +50,18 @@ t.test('a minted token of a user cannot mint tokens', async t => {
 })
 
 for (const [what, role] of [
-  ['in capitals', 'ADMIN'],
-  ['with a capital', 'Admin'],
+  ['in upper case', 'ADMIN'],
+  ['capitalized', 'Admin'],
   ['with white space', 'admin '],
   ['in an array', ['admin']],
   ['in an object', { admin: true }],
-  ['as an object with a text', { toString: 'admin' }],
+  ['as an object with toString', { toString: 'admin' }],
   ['as a number', 1],
   ['true', true],
   ['null', null],
   ['missing', undefined],
   ['with a NUL', 'admin\0'],
-  ['in other letters', 'аdmin']
+  ['in look-alike letters', 'аdmin']
 ] as const) {
   t.test(`a token whose role is ${what} is a user's`, async t => {
     const app = await service(t)
@@ -81,7 +81,7 @@ t.test('a token whose scope is a list has the scopes of the list', async t => {
 })
 
 for (const [what, claim] of [
-  ['a list of what is no scope', ['a b', 1]],
+  ['a list of invalid scopes', ['a b', 1]],
   ['an object', { 'files:read': true }],
   ['a number', 1],
   ['null', null]
@@ -103,24 +103,24 @@ for (const role of ['ADMIN', ['admin'], 'root', null, '', 'user,admin'] as const
 }
 
 for (const [what, held, asked, isGiven] of [
-  ['one that the admin holds', ['files:read'], ['files:read'], true],
-  ['one below a wildcard', ['files:*'], ['files:read', 'files:read:all'], true],
-  ['the wildcard itself', ['files:*'], ['files:*'], true],
-  ['a wildcard below the wildcard', ['files:*'], ['files:read:*'], true],
-  ['none', [], [], true],
-  ['one that an admin without scopes does not hold', [], ['files:read'], false],
-  ['a wildcard above the one held', ['files:read'], ['files:*'], false],
-  ['everything', ['files:*'], ['*'], false],
-  ['one held and one not', ['files:read'], ['files:read', 'mail'], false],
-  ['one that begins like the one held', ['files:*'], ['filesystem'], false],
-  ['the part before the wildcard', ['files:*'], ['files:'], false],
-  ['two in one text', ['files:read', 'x'], ['files:read admin'], false],
-  ['one in capitals', ['files:read'], ['FILES:READ'], false],
-  ['an empty one', ['*'], [''], false],
-  ['65', ['*'], Array.from({ length: 65 }, (_, index) => `s${index}`), false],
-  ['a text in place of a list', ['*'], 'files:read', false]
+  ['a scope that the admin has', ['files:read'], ['files:read'], true],
+  ['a scope covered by a wildcard', ['files:*'], ['files:read', 'files:read:all'], true],
+  ['the same wildcard', ['files:*'], ['files:*'], true],
+  ['a narrower wildcard', ['files:*'], ['files:read:*'], true],
+  ['no scopes', [], [], true],
+  ['a scope if the admin has none', [], ['files:read'], false],
+  ['a wider wildcard', ['files:read'], ['files:*'], false],
+  ['the wildcard *', ['files:*'], ['*'], false],
+  ['an additional scope', ['files:read'], ['files:read', 'mail'], false],
+  ['a scope with a similar beginning', ['files:*'], ['filesystem'], false],
+  ['the prefix of a wildcard', ['files:*'], ['files:'], false],
+  ['two scopes in one string', ['files:read', 'x'], ['files:read admin'], false],
+  ['a scope in upper case', ['files:read'], ['FILES:READ'], false],
+  ['an empty scope', ['*'], [''], false],
+  ['65 scopes', ['*'], Array.from({ length: 65 }, (_, index) => `s${index}`), false],
+  ['a string instead of a list', ['*'], 'files:read', false]
 ] as const) {
-  t.test(`scopes to give away: ${what}: ${isGiven ? 'yes' : 'no'}`, async t => {
+  t.test(`generate-token ${isGiven ? 'gives' : 'refuses'} ${what}`, async t => {
     const app = await service(t)
     const result = await call(app, 'generate-token', { userId: 'new', scopes: asked }, adminWith(...held))
     t.equal(result.isError ?? false, !isGiven)
@@ -145,7 +145,7 @@ t.test('a token for a user id equal to a key id is a different caller', async t 
   const app = await service(t)
   const { structuredContent: key } = await call(app, 'whoami', {}, withKey)
   for (const userId of [key.id, key.id.replace('apikey:', '')]) {
-    // Minted elsewhere: here no such user id is taken.
+    // A token of another issuer, because this server refuses to mint for such a user id.
     const token = forgeClaims({ sub: userId })
     const { structuredContent: imitation } = await call(app, 'whoami', {}, bearer(token))
     t.equal(imitation.id, `jwt:${userId}`)
@@ -188,7 +188,7 @@ for (const [policy, isGiven] of [['admin-tokens', false], ['admins', true], ['of
   })
 }
 
-t.test('minted tokens do not outlive the key behind them', async t => {
+t.test('minted tokens do not outlive the key that minted them', async t => {
   const file = await keyFile(t)
   const [{ key }, { key: endless }] = [
     await addKey(file, { role: 'admin', lifetimeSeconds: 3600 }),
@@ -205,7 +205,7 @@ t.test('minted tokens do not outlive the key behind them', async t => {
     t.match(await call(app, 'generate-token', { userId: 'new', expiresIn: '55m' }, headers), refusal)
   }
   const cut = await mint(app, { 'x-api-key': key }, {})
-  t.ok(Date.parse(cut.expiresAt) <= Date.now() + 3_600_000, 'left out, it is as long as may be')
+  t.ok(Date.parse(cut.expiresAt) <= Date.now() + 3_600_000, 'the default is the longest allowed lifetime')
   t.ok((await mint(app, { 'x-api-key': endless }, { expiresIn: '30d' })).token)
   t.ok((await mint(app, withToken('root', 'admin'), { expiresIn: '30d' })).token)
 })

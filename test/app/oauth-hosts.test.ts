@@ -1,4 +1,4 @@
-/** Settings of a protected resource: tolerance, former secrets, audiences, and two chains in one app. */
+/** Settings of a protected resource: clock tolerance, previous secrets, audiences, and two registrations. */
 import Fastify from 'fastify'
 import t from 'tap'
 import { buildApp } from '../../src/app.js'
@@ -32,7 +32,7 @@ t.test("a stream ends when the provider's token expires", async (t) => {
     await response.text()
     const { exp } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { exp: number }
     t.ok(Date.now() >= exp * 1000)
-    t.equal((await post(app, whoami, bearer(token))).status, 401, 'though it was verified a moment ago')
+    t.equal((await post(app, whoami, bearer(token))).status, 401, 'although it was verified a moment ago')
     return response.status === 200 && response.headers.get('content-type')?.startsWith('text/event-stream') === true
   }
   t.ok(await succeeds(endsWithToken))

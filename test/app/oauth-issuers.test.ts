@@ -1,4 +1,4 @@
-/** Several identity providers: each token meets the keys of its own issuer, and no two issuers share a caller. */
+/** Several identity providers: each token is checked with its own issuer's keys, and callers are separate. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
@@ -55,8 +55,8 @@ t.test('each issuer has its own callers, keys and claims', async t => {
     role: 'user'
   })
   t.match(await call(app, main, c), { status: 200, id: 'oauth:ada' })
-  t.match(await call(app, one, a, { aud: 'urn:us' }), { status: 401 }, 'an audience is of one entry')
-  t.match(await call(app, one, b), { status: 401 }, 'the keys of another issuer prove nothing')
+  t.match(await call(app, one, a, { aud: 'urn:us' }), { status: 401 }, 'an audience belongs to one issuer')
+  t.match(await call(app, one, b), { status: 401 }, 'the keys of another issuer are not used')
   t.match(await call(app, other, a), { status: 401 })
   t.match((await app.inject('/.well-known/oauth-protected-resource')).json().authorization_servers, [
     c.issuer,
@@ -83,29 +83,29 @@ t.test('a token of an unknown issuer causes no request', async t => {
 })
 
 for (const [what, content] of [
-  ['no file', undefined],
-  ['no JSON', '{'],
-  ['no list', { issuers: [] }],
+  ['a path that does not exist', undefined],
+  ['invalid JSON', '{'],
+  ['an object instead of a list', { issuers: [] }],
   ['an empty list', []],
   ['an entry without a name', [{ issuer: 'https://id.example.com' }]],
   ['a name with a colon', [{ name: 'a:b', issuer: 'https://id.example.com' }]],
-  ['a name in capitals', [{ name: 'Team', issuer: 'https://id.example.com' }]],
+  ['a name in upper case', [{ name: 'Team', issuer: 'https://id.example.com' }]],
   [
-    'a name twice',
+    'a repeated name',
     [
       { name: 'a', issuer: 'https://id.example.com' },
       { name: 'a', issuer: 'https://id2.example.com' }
     ]
   ],
   [
-    'an issuer twice',
+    'a repeated issuer',
     [
       { name: 'a', issuer: 'https://id.example.com' },
       { name: 'b', issuer: 'https://id.example.com' }
     ]
   ],
   ['an issuer over http', [{ name: 'a', issuer: 'http://id.example.com' }]],
-  ['no issuer', [{ name: 'a' }]],
+  ['an entry without an issuer', [{ name: 'a' }]],
   [
     'keys over http',
     [{ name: 'a', issuer: 'https://id.example.com', jwksUrl: 'http://id.example.com/jwks' }]
@@ -114,8 +114,8 @@ for (const [what, content] of [
     'a misspelt member',
     [{ name: 'a', issuer: 'https://id.example.com', jwksUri: 'https://id.example.com/jwks' }]
   ],
-  ['an audience that is no list', [{ name: 'a', issuer: 'https://id.example.com', audience: 'us' }]],
-  ['the JWT_ISSUER', [{ name: 'a', issuer: 'https://main.example.com' }]]
+  ['an audience that is not a list', [{ name: 'a', issuer: 'https://id.example.com', audience: 'us' }]],
+  ['the issuer of JWT_ISSUER', [{ name: 'a', issuer: 'https://main.example.com' }]]
 ] as const) {
   t.test(`a JWT_ISSUERS_FILE with ${what} stops the start and names the setting`, async t => {
     const path = content === undefined ? join(await directory(t), 'none.json') : await file(t, content)

@@ -1,4 +1,4 @@
-/** An identity provider that is away, hangs or sends what cannot be used: who is served meanwhile. */
+/** An identity provider that is down, hangs or sends unusable keys: which callers are still served. */
 import t from 'tap'
 import { claimsOf, fakeIssuer, json, sign, signingKey } from '../support/issuer.js'
 import { logSink } from '../support/log-sink.js'
@@ -24,7 +24,7 @@ t.test('while the provider is down, known keys work and nobody is charged', asyn
     t.match(body.error.data, { code: 'MCP_ERR_UNAVAILABLE', retryAfterMs: Number })
     t.notOk('www-authenticate' in headers)
   }
-  t.equal((await post(app, whoami, {})).status, 401, 'the one try of this address is still there')
+  t.equal((await post(app, whoami, {})).status, 401, 'the single attempt of this address was not charged')
 })
 
 t.test(
@@ -42,7 +42,7 @@ t.test(
     t.match(
       logStream.lines().filter(({ level }) => level === 50),
       [{ reason: 'it cannot be reached', issuer: fake.issuer }],
-      'the operator hears of it, once'
+      'the problem is logged once'
     )
   }
 )
@@ -82,9 +82,9 @@ t.test('a provider that hangs is abandoned after the timeout', async (t) => {
   t.ok(Number(headers['retry-after']) >= 1)
 })
 
-t.test('a provider that takes its time is waited for as long as JWT_JWKS_TIMEOUT_MS says', async (t) => {
+t.test('a slow provider is waited for up to JWT_JWKS_TIMEOUT_MS', async (t) => {
   const fake = await fakeIssuer(t, key)
-  // Longer than by default.
+  // Slower than the default timeout.
   fake.answer('/jwks', (...reply) => { setTimeout(() => { json({ keys: [key.jwk] })(...reply) }, 2500) })
   const app = await resourceServer(t, fake.issuer)
   t.equal((await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))).status, 200)
@@ -115,7 +115,7 @@ t.test('60 tokens with unknown keys cause 60 refusals and few fetches', async (t
   t.equal(
     Math.min(...answers.map(({ headers }) => Number(headers['x-ratelimit-remaining']))),
     940,
-    'with the set at hand they are wrong credentials, and each is charged'
+    'once the key set is loaded, each is charged as a wrong credential'
   )
 })
 

@@ -1,4 +1,4 @@
-/** The settings that docs/oauth.md gives for each provider, with tokens of the shape that the provider issues. */
+/** The settings that docs/oauth.md recommends for each provider, with tokens in the provider's format. */
 import t from 'tap'
 import { claimsOf, fakeIssuer, json, sign, signingKey } from '../support/issuer.js'
 import { bearer, resource, resourceServer } from '../support/resource-server.js'
@@ -12,16 +12,16 @@ type Claims = Record<string, unknown>
 
 interface Recipe {
   readonly provider: string
-  /** The path of the issuer. */
+  /** The path of the issuer's URL. */
   readonly path?: string
   readonly key?: typeof es384
   readonly env: Record<string, string>
   readonly typ?: string
   readonly good: Claims
   readonly proves: { readonly role?: string, readonly scopes?: readonly string[] }
-  /** What other tokens of the same provider have instead; `undefined` removes a claim. */
+  /** Claims of other tokens of this provider, which are refused. `undefined` removes a claim. */
   readonly refused: Readonly<Record<string, Claims>>
-  /** Where the keys are, if the recipe names it. */
+  /** The path of the key set, if the recipe sets it. */
   readonly keysAt?: string
 }
 
@@ -41,7 +41,7 @@ const recipes: readonly Recipe[] = [
     refused: {
       'without the audience mapper': { aud: 'account' },
       'without the scope basic': { sub: undefined },
-      'of an inside host name': { iss: 'http://keycloak:8080/realms/team' }
+      'with an internal host name': { iss: 'http://keycloak:8080/realms/team' }
     }
   },
   {
@@ -57,7 +57,7 @@ const recipes: readonly Recipe[] = [
       'https://example.com/roles': ['editor']
     },
     proves: { role: 'editor', scopes: ['notes:read'] },
-    refused: { 'for userinfo alone': { aud: 'https://tenant.auth0.com/userinfo' }, 'without a slash in iss': { iss: '' } }
+    refused: { 'for userinfo only': { aud: 'https://tenant.auth0.com/userinfo' }, 'without a slash in iss': { iss: '' } }
   },
   {
     provider: 'Entra ID v2',
@@ -113,7 +113,7 @@ const recipes: readonly Recipe[] = [
       'of another app client': { client_id: 'foreign' },
       'that are ID tokens': { aud: 'app', token_use: 'id', client_id: undefined },
       'that are ID tokens with a client_id': { aud: 'app', token_use: 'id' },
-      'with neither claim': { client_id: undefined }
+      'without either claim': { client_id: undefined }
     }
   },
   {
@@ -137,7 +137,7 @@ const recipes: readonly Recipe[] = [
 ]
 
 for (const { provider, path = '', key = es384, keysAt, env, typ, good, proves, refused } of recipes) {
-  t.test(`the recipe accepts access tokens of ${provider}, and no other tokens`, async t => {
+  t.test(`the recipe accepts only access tokens of ${provider}`, async t => {
     const fake = await fakeIssuer(t, key)
     const issuer = fake.issuer + path
     if (keysAt === undefined) {

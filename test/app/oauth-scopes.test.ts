@@ -1,4 +1,4 @@
-/** Scopes of a provider's tokens: who is challenged for which, and how clients step up. */
+/** Scopes of provider tokens: challenges for missing scopes, and how clients step up. */
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
@@ -90,7 +90,7 @@ t.test('denied: challenge lists the tool and challenges tokens of the provider',
   const token = bearer(await provider.token(resource))
   t.match((await post(app, rpc('tools/list'), token)).body.result.tools, [{ name: 'whoami' }, { name: 'write-file' }])
   for (const { headers, payload, scope } of [
-    // Its client asks for what it is told alone.
+    // A 2025 client requests only the scopes of the challenge, so the challenge repeats the granted ones.
     { headers: {}, payload: callOf('write-file', {}, 7), scope: 'mcp:tools files:write' },
     { ...modern('tools/call', { name: 'write-file' }, 7), scope: 'files:write' }
   ]) {

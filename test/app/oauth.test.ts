@@ -1,4 +1,4 @@
-/** A protected resource of a real identity provider: what clients find out by themselves, and which tokens are good. */
+/** A protected resource with a real identity provider: discovery, and which tokens are accepted. */
 import { randomUUID } from 'node:crypto'
 import {
   Client as ModernClient, StreamableHTTPClientTransport as ModernTransport
@@ -79,7 +79,7 @@ t.test('the resource metadata is public and built only from settings', async (t)
 })
 
 t.test(
-  'a challenge has metadata and scope, and an error only for a given credential',
+  'a challenge has an error only if a credential was sent',
   async t => {
     const app = await resourceServer(t, 'https://id.example.com', {
       env: { OAUTH_SCOPES: 'mcp:tools,mcp:read' }
@@ -127,10 +127,10 @@ for (const [what, env] of [
 
 for (const [what, name, isGood] of [
   ['the endpoint', resource, true],
-  ['the endpoint with a slash', `${resource}/`, true],
+  ['the endpoint with a trailing slash', `${resource}/`, true],
   ['a name from the settings', 'urn:team', true],
-  ['only the base', publicUrl, false],
-  ['the base with a slash', `${publicUrl}/`, false],
+  ['only the base URL', publicUrl, false],
+  ['the base URL with a trailing slash', `${publicUrl}/`, false],
   ['another path', `${publicUrl}/mcp2`, false],
   ['another server', 'https://other.example.com/mcp', false]
 ] as const) {
@@ -184,11 +184,11 @@ t.test('a token with many groups is accepted if the headers fit', async (t) => {
         body: JSON.stringify(whoami)
       })
     ).status
-  // A group takes 52 characters.
+  // Each group takes 52 characters.
   t.same([await call(200), await call(280), await call(300), await call(320)], [200, 200, 401, 431])
 })
 
-t.test('a provider subject, a token subject and a key of one name are three callers', async (t) => {
+t.test('a provider subject, a token subject and a key are separate callers', async (t) => {
   const fake = await fakeIssuer(t, key)
   const app = await resourceServer(t, fake.issuer, { env: { JWT_SECRET: secret, API_KEYS: adaKey } })
   const ids = new Set<string>()
@@ -213,7 +213,7 @@ t.test("JWT_ROLES_CLAIM and JWT_ADMIN_ROLE map the provider's roles", async (t) 
 })
 
 t.test(
-  'a new provider key works at once, and a withdrawn key ends with the next fetch',
+  'a new provider key works at once, a removed one until the next fetch',
   async t => {
     const { provider, app } = await both(t, {}, { env: { PREAUTH_KNOWN_TTL_MS: '0' } })
     const old = await provider.token(resource)

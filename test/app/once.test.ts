@@ -1,4 +1,4 @@
-/** Tools that say `once`: what a caller carries from round to round counts one time, on whatever instance. */
+/** Tools with `once`: a request state is accepted a single time, across all instances. */
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
@@ -13,7 +13,7 @@ async function call (app: FastifyInstance, params: Record<string, unknown>): Pro
   return (await post(app, { ...payload, params: { ...payload.params, _meta: meta } }, { ...withKey, ...headers })).body
 }
 
-/** Counts its runs after the question. */
+/** Counts how often it continues after the question. */
 function pay (once: boolean, paid: { count: number }): ReturnType<typeof defineTool> {
   return defineTool({
     name: 'pay',

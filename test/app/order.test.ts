@@ -1,4 +1,4 @@
-/** The stations of a request, in their order: each one answers before any later one has looked. */
+/** The order of the checks on a request: each one answers before any later one runs. */
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
@@ -8,7 +8,7 @@ import { adaKey, callOf, post, rpc, service } from '../support/service.js'
 const page = 'https://app.example.com'
 const wrongKey = { 'x-api-key': 'a-key-that-was-never-given-out' }
 
-/** Every limit is one request, so that a station is as easily shut as opened. */
+/** All limits are 1, so that one request uses each of them up. */
 async function narrow (t: Test, options: Parameters<typeof service>[1] = {}): Promise<FastifyInstance> {
   return await service(t, {
     ...options,
@@ -48,7 +48,7 @@ interface Rung {
   readonly code?: string
 }
 
-/** Each request is wrong in the way that the station objects to, and in every way that a later one would. */
+/** Each request fails the check of its row and every later check. */
 const ladder: Rung[] = [
   {
     what: 'a foreign host',

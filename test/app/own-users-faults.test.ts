@@ -1,4 +1,4 @@
-/** A `verifyKey` that fails, answers wrongly or is set up wrongly: a refusal, a line in the log, no rights. */
+/** A `verifyKey` that fails, returns invalid values or is misconfigured gives no access and is logged. */
 import Fastify from 'fastify'
 import t from 'tap'
 import { mcpAuth } from '../../src/mcp-auth.js'
@@ -29,7 +29,7 @@ const unable: Array<[string, VerifyKey]> = [
 ]
 
 for (const [what, verifyKey] of unable) {
-  t.test(`verifyKey that ${what} is a 503 that charges nobody and is logged without the key`, async t => {
+  t.test(`a verifyKey that ${what} is a logged 503 that charges nobody`, async t => {
     const { app, log } = await host(t, {
       verifyKey,
       verifyKeyTimeoutMs: 50,
@@ -68,11 +68,11 @@ t.test('the signal of verifyKey is aborted when the caller disconnects', async t
 })
 
 const faulty: Array<[string, unknown]> = [
-  ['an id like a key of ours', { id: 'apikey:0123456789ab' }],
-  ['an id like an owner', { id: 'user:ada' }],
-  ['an id like a token', { id: 'jwt:ada' }],
-  ['an id like a provider', { id: 'oauth:ada' }],
-  ['an id like a named provider', { id: 'oauth@corp:ada' }],
+  ['an id like that of a key', { id: 'apikey:0123456789ab' }],
+  ['an id like that of an owner', { id: 'user:ada' }],
+  ['an id like that of a token', { id: 'jwt:ada' }],
+  ['an id like that of a provider', { id: 'oauth:ada' }],
+  ['an id like that of a named provider', { id: 'oauth@corp:ada' }],
   ['no id', {}],
   ['an empty id', { id: '' }],
   ['a number for an id', { id: 7 }],
@@ -81,16 +81,16 @@ const faulty: Array<[string, unknown]> = [
   ['the key as its id', { id: crmKey }],
   ['the key in its keyId', { id: 'crm:7', keyId: `key ${crmKey}` }],
   ['true', true],
-  ['a text', 'crm:7'],
+  ['a string', 'crm:7'],
   ['a list', [{ id: 'crm:7' }]],
   ['a role of white space', { id: 'crm:7', role: ' ' }],
   ['a role that looks like admin', { id: 'crm:7', role: 'Admin' }],
-  ['scopes in a text', { id: 'crm:7', scopes: 'a b' }],
+  ['scopes in a string', { id: 'crm:7', scopes: 'a b' }],
   ['a scope with a space', { id: 'crm:7', scopes: ['a b'] }],
-  ['a date for its end', { id: 'crm:7', expiresAt: new Date() }],
+  ['a Date as expiresAt', { id: 'crm:7', expiresAt: new Date() }],
   ['a limit of 0', { id: 'crm:7', rateLimitMax: 0 }],
   ['attributes that are a list', { id: 'crm:7', attributes: [] }],
-  ['attributes that hold themselves', circular()],
+  ['circular attributes', circular()],
   ['a misspelt field', { id: 'crm:7', scope: ['a'] }]
 ]
 
@@ -124,14 +124,14 @@ t.test('attributes named __proto__ give no rights', async t => {
 })
 
 for (const [what, options, message] of [
-  ['verifyKey that is no function', { verifyKey: 'x' }, /`verifyKey` must be a function/],
+  ['a verifyKey that is not a function', { verifyKey: 'x' }, /`verifyKey` must be a function/],
   [
     'stillGood without verifyKey',
     { apiKeys: [adaKey], stillGood: () => true },
     /`stillGood` requires `verifyKey`/
   ],
-  ['verifyKeyTimeoutMs of 0', { verifyKey: good, verifyKeyTimeoutMs: 0 }, /verifyKeyTimeoutMs/],
-  ['verifyKeyTtlMs below 0', { verifyKey: good, verifyKeyTtlMs: -1 }, /verifyKeyTtlMs/]
+  ['a verifyKeyTimeoutMs of 0', { verifyKey: good, verifyKeyTimeoutMs: 0 }, /verifyKeyTimeoutMs/],
+  ['a negative verifyKeyTtlMs', { verifyKey: good, verifyKeyTtlMs: -1 }, /verifyKeyTtlMs/]
 ] as Array<[string, McpAuthOptions, RegExp]>) {
   t.test(`${what} stops the start`, async t => {
     const app = Fastify()

@@ -1,4 +1,4 @@
-/** What is remembered of an answer of `verifyKey`, and how a key ends. */
+/** The cache of `verifyKey` results, and how a key ends. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Principal } from '../../src/principal/principal.js'
@@ -79,17 +79,17 @@ t.test('endpoint.forget drops a key, even during its look-up', async t => {
   endpoint.forget('k-1')
   open()
   await first
-  t.equal((await post(app, callOf('echo'), withCrmKey)).status, 401, 'the old answer was not remembered')
+  t.equal((await post(app, callOf('echo'), withCrmKey)).status, 401, 'the old answer was not cached')
   isGood = true
   t.equal((await post(app, callOf('echo'), withCrmKey)).status, 200)
   endpoint.forget('another')
   isGood = false
-  t.equal((await post(app, callOf('echo'), withCrmKey)).status, 200, 'other keys are remembered')
+  t.equal((await post(app, callOf('echo'), withCrmKey)).status, 200, 'other keys stay cached')
   endpoint.forget('k-1')
   t.equal((await post(app, callOf('echo'), withCrmKey)).status, 401)
 })
 
-/** A call that speaks first and never ends: resolves to its last message when its stream ends. */
+/** Sends a call that never ends. Resolves to its last message once its stream is closed. */
 function talkingCall (
   url: string,
   headers: Record<string, string>
@@ -156,7 +156,7 @@ for (const withStillGood of [true, false]) {
         t.equal(
           (await post(app, callOf('echo'), withCrmKey)).status,
           200,
-          'what stillGood says yes to goes on'
+          'calls that stillGood allows continue'
         )
       }
       isGood = false
@@ -168,7 +168,7 @@ for (const withStillGood of [true, false]) {
 }
 
 t.test(
-  'stillGood is called once every verifyKeyTtlMs, and failing counts as false',
+  'stillGood is called once per verifyKeyTtlMs, and an error counts as false',
   async t => {
     const talk = defineTool({
       name: 'talk',

@@ -1,4 +1,4 @@
-/** Keys that an app looks up itself (`verifyKey`): whom they let in, with which identity. */
+/** Keys that an app verifies itself (`verifyKey`): which keys are accepted, and with which identity. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import auth from '../../plugins/auth.js'
@@ -89,7 +89,7 @@ t.test('access rules use roles and attributes of the app', async t => {
       item('acme', { allow: ({ attributes }: Principal) => attributes.tenant === 'acme' })
     ]
   })
-  t.equal((await post(app, rpc('tools/list'), { 'x-api-key': 'a' })).status, 500, 'a key is no id')
+  t.equal((await post(app, rpc('tools/list'), { 'x-api-key': 'a' })).status, 500, 'a key is not an id')
   const { app: sound } = await host(t, {
     verifyKey: key => ({
       id: 'crm:1',

@@ -1,4 +1,4 @@
-/** The package as others get it: packed, unpacked into a fresh project, type-checked, registered both ways. */
+/** The published package: packed, unpacked into a new project, type-checked, and registered both ways. */
 import { execFile } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -17,7 +17,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
   peerDependencies: Record<string, string>
 }
 
-/** What somebody writes who has read the README. */
+/** Code that follows the README. */
 const main = `
 import Fastify, { type FastifyInstance } from 'fastify'
 import { type McpAuthOptions, type Principal, type Tool, PublicToolError, buildApp, defineTool, generateToken, mcpAuth } from '${manifest.name}'
@@ -90,7 +90,7 @@ await app.close()
 await service.close()
 `
 
-/** What somebody writes who knows of no plugin: what they put on requests, routes and the app is typed all the same. */
+/** Code that imports only the package: decorators of requests, routes and the app are typed as well. */
 const entry = `
 import { type AuthOptions, type EnvOptions, buildApp, mcpAuth } from '${manifest.name}'
 
@@ -105,13 +105,13 @@ app.get('/open', { config: { public: true, uncharged: true, cors: false } }, asy
   return [app.config.PORT, await app.budgetOf(request), app.challengeFor({}), app.issuerProblems()]
 })
 app.mcp.removeTool('none')
-// @ts-expect-error: what nobody adds is not there
+// @ts-expect-error: no plugin adds this decorator
 app.nothing()
 await app.register(mcpAuth, { prefix: '/again', apiKeys: ['a-key-of-a-fresh-project'] })
 await app.close()
 `
 
-/** What somebody writes who has these names already, and wants declaration files of their own. */
+/** Code of an app that uses the same names itself and emits declaration files. */
 const names = `
 import Fastify from 'fastify'
 import { z } from 'zod'
@@ -146,7 +146,7 @@ await app.register(mcpAuth, { tools: [tool], verifyKey: async (key, { digest }) 
 app.get('/', async request => [request.principal.tenant, request.mcp.principal?.attributes.tenant?.length, app.config.PORT])
 `
 
-/** Packs a copy: other tests may be building or running the repository's own \`dist\` right now. */
+/** Packs a copy, because other tests may be building or running `dist` of the repository at the same time. */
 async function pack (folder: string): Promise<string> {
   const source = join(folder, 'source')
   const packed = manifest.files.filter(path => !path.includes('dist'))
@@ -172,8 +172,8 @@ async function pack (folder: string): Promise<string> {
 }
 
 /**
- * Unpacks it beside its declared dependencies and nothing else of ours, so that an undeclared one
- * is missed. Linked, not installed: a registry may be far away.
+ * Unpacks the package next to links to its declared dependencies only, so that an undeclared one is noticed.
+ * Does not use a registry.
  */
 async function install (tarball: string, project: string): Promise<string> {
   const modules = join(project, 'node_modules')
@@ -187,7 +187,7 @@ async function install (tarball: string, project: string): Promise<string> {
   return unpacked
 }
 
-/** What the compiler says of a file of the project, which it also compiles; empty where all is well. */
+/** Compiles a file of the project. Returns the errors of the compiler, or an empty string. */
 async function faultsOf (project: string, name: string, source: string, options: object): Promise<string> {
   const settings = join(project, `tsconfig.${name}.json`)
   writeFileSync(join(project, `${name}.ts`), source)
@@ -224,7 +224,7 @@ t.test('the package works in a new project', { timeout: 240_000 }, async t => {
   const unpacked = await install(await pack(folder), project)
   const files = readdirSync(unpacked, { recursive: true, encoding: 'utf8' })
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'fresh', private: true, type: 'module' }))
-  // Both at once, and each by itself: what one imports the other would see.
+  // Compiled separately, because declarations that one file imports would apply to the others.
   const [faultsOfMain, faultsOfEntry, faultsOfNames] = [
     faultsOf(project, 'main', main, { skipLibCheck: false }),
     faultsOf(project, 'entry', entry, { skipLibCheck: true }),
@@ -271,7 +271,7 @@ t.test('the package works in a new project', { timeout: 240_000 }, async t => {
     }
   )
 
-  t.test("both ways to register work next to the host's own routes", async t => {
+  t.test("both ways of registering work next to the host's own routes", async t => {
     const { stdout } = await run(process.execPath, ['out/main.js'], { cwd: project })
     t.same(JSON.parse(stdout), {
       misspelt: ['apiKey'],

@@ -1,4 +1,4 @@
-/** What commands change is in the audit, beside the records of a server that writes to the same file. */
+/** Audit records of commands, next to those of a server that writes to the same file. */
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -18,7 +18,7 @@ function linesIn (cwd: string): Line[] {
   return readFileSync(join(cwd, 'audit.jsonl'), 'utf8').trim().split('\n').map(line => JSON.parse(line) as Line)
 }
 
-/** The records of commands, without the first and the last of each chain. */
+/** The records of commands, without those at the start and end of each chain. */
 function ofCommands (cwd: string): Line[] {
   return linesIn(cwd).filter(({ principal, kind }) => principal === 'cli' && !kind.startsWith('audit-'))
 }

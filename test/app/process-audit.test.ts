@@ -1,4 +1,4 @@
-/** The audit of a server that is a process: what is left of it after a kill. */
+/** The audit file after the server process was killed. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -11,14 +11,14 @@ const AUDIT_KEY = secretOfTests('a-key-of-the-audit-of-a-process-0001')
 const env = { ...sound, AUDIT_FILE: 'audit.jsonl', AUDIT_KEY, RATE_LIMIT_MAX: '100000' }
 const serving = [process.execPath, ...viaTsx, 'start']
 
-/** `limit`: no file of the process may grow beyond so many KiB, so that it cannot end the line that it writes. */
+/** `limit` bounds the size of each file of the process, in KiB, so that a line remains incomplete. */
 function serve (t: Test, cwd: string, limit?: number): Running {
   if (limit === undefined) return start(t, process.execPath, [...viaTsx, 'start'], { cwd, env })
   const script = `ulimit -f ${limit}; exec "$@"`
   return start(t, 'bash', ['-c', script, 'bash', ...serving], { cwd, env: { ...env, TSX_DISABLE_CACHE: '1' } })
 }
 
-/** Calls until the server is gone. */
+/** Sends calls until the server is gone. */
 async function callUntilGone (url: string): Promise<void> {
   for (;;) {
     const calls = Array.from({ length: 8 }, async () => await listTools(url).catch(() => undefined))

@@ -1,4 +1,4 @@
-/** A checkout, as it comes: its npm scripts build what they run, and it runs without a build. */
+/** The npm scripts in a new checkout: they build what they need, and the server runs without a build. */
 import { appendFileSync, cpSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,7 +9,7 @@ import { beginCall, groupLives, key, listTools, root, start, type Running } from
 import { secret } from '../support/tokens.js'
 import { until } from '../support/until.js'
 
-/** A copy to build in and to change, so that neither meets another test. */
+/** Makes a copy, because the tests build and change it. */
 function checkOut (t: Test): string {
   const cwd = t.testdir({ '.env': `API_KEYS=${key}\nPORT=0\n` })
   for (const part of ['src', 'plugins', 'package.json', 'tsconfig.json', 'tsconfig.build.json']) {
@@ -24,8 +24,8 @@ function npm (t: Test, cwd: string, TMPDIR: string, ...args: string[]): Running 
 }
 
 /**
- * Others can be the first to make a directory in a common TMPDIR, and compiled code in there would be
- * theirs. From Node 22 on npm and the compiler keep a cache there for themselves, which is not ours to end.
+ * Nothing may be compiled into TMPDIR: in a shared one, another user could create the directory first and
+ * replace the code. Excludes the compile cache of npm and the compiler on Node 22 and later.
  */
 function filesIn (TMPDIR: string): string[] {
   const files = readdirSync(TMPDIR, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
@@ -82,13 +82,13 @@ t.test('npm run dev serves unbuilt code, restarts on changes and leaves no proce
 
   const changed = join(cwd, 'src/server/start.ts')
   const starts = (): number => dev.stderr().match(/^Ready: /gm)?.length ?? 0
-  // Again: a change that comes before the watcher has found the file is not seen. Not before a start had
-  // its time: it would end that.
+  // Writes again, because a change is not seen before the watcher has found the file. Waits in between,
+  // because each change ends a starting server.
   for (let writes = 0; starts() < 2 && writes < 5; writes++) {
     appendFileSync(changed, '\n// changed\n')
     for (let waited = 0; starts() < 2 && waited < 40_000; waited += 100) await sleep(100)
   }
-  t.ok(starts() >= 2, 'a change starts it again')
+  t.ok(starts() >= 2, 'a change restarts the server')
 
   dev.child.kill('SIGTERM')
   await dev.ended

@@ -1,4 +1,4 @@
-/** A server that stops loses no request: not in an answer on its way, nor on a connection that is kept open. */
+/** A server that stops loses no request, neither during its answer nor on a kept-alive connection. */
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,7 +8,7 @@ import { key, root, sound, start, type Running } from '../support/process.js'
 import { succeeds } from '../support/play.js'
 import { until } from '../support/until.js'
 
-/** The service with three tools that no server should have. */
+/** The service with three tools for these tests. */
 function startTools (t: Test, env: Record<string, string> = {}): Running {
   const source = `
     import { setTimeout as sleep } from 'node:timers/promises'
@@ -34,7 +34,7 @@ const callOf = (name: string): string =>
 const headers = { 'x-api-key': key, 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
 const stopping = async (server: Running): Promise<void> => { await until(() => server.stdout().includes('"stopping"')) }
 
-/** A connection that sends a call and is read only when the test says so. */
+/** Opens a connection that sends a call, and is not read until the test resumes it. */
 function open (t: Test, url: string, body: string, path = '/mcp'): Socket {
   const { hostname, port, host } = new URL(url)
   const socket = connect(Number(port), hostname)
@@ -106,7 +106,7 @@ t.test('a request on an idle connection after SIGTERM is answered as its last', 
     const [, , second = ''] = text.split('HTTP/1.1')
     return /^ 200 OK[^]*connection: close[^]*"brief"/i.test(second)
   }
-  // An idle connection is open for a second, which may be over before the request is sent.
+  // The server closes idle connections after a second, possibly before the request is sent.
   t.ok(await succeeds(isAnswered))
 })
 
@@ -120,7 +120,7 @@ t.test('an idle connection does not delay the exit', async t => {
   t.same(await server.ended, { code: 0, signal: null })
 })
 
-/** How the requests on twenty busy connections end around a SIGTERM. */
+/** The distinct outcomes of requests on twenty busy connections around a SIGTERM. */
 async function outcomesAt (t: Test): Promise<string[]> {
   const server = startTools(t, { RATE_LIMIT_MAX: '1000000' })
   const { hostname, port } = new URL(await server.url)
@@ -162,10 +162,10 @@ async function outcomesAt (t: Test): Promise<string[]> {
 
 t.test('no request on twenty busy connections is lost', async t => {
   let outcomes: string[] = []
-  // A client that is stopped for longer than a second between two requests finds its connection closed.
+  // The server closes the connection of a client that pauses for more than a second between requests.
   t.ok(await succeeds(async () => {
     outcomes = await outcomesAt(t)
-    // Whoever comes anew finds nobody. Nothing else ends.
+    // New connections are refused, and every request on an open one is answered.
     return outcomes.join() === 'ECONNREFUSED,answered'
   }), outcomes.join())
 })
@@ -187,7 +187,7 @@ t.test('during the delay /ready fails and everything is served', async t => {
     await answer.text()
   }
   server.child.kill('SIGTERM')
-  t.same(await server.ended, { code: 143, signal: null }, 'a second signal ends it at once')
+  t.same(await server.ended, { code: 143, signal: null }, 'a second signal ends the process at once')
 })
 
 t.test('a standing stream ends with a retry time', async t => {

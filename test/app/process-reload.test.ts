@@ -64,7 +64,7 @@ t.test('SIGHUP applies a changed log level', async t => {
   const { server, url, reload } = await serverWith(t, '', {})
   const atDebug = (): boolean => linesOf(server).some(({ level }) => level === 20)
   await fetch(`${url}/health`)
-  t.notOk(atDebug(), 'a good probe is logged at debug alone')
+  t.notOk(atDebug(), 'successful probes are logged only at debug')
   await reload('LOG_LEVEL=debug\n', {})
   await fetch(`${url}/health`)
   await until(atDebug)
@@ -81,7 +81,7 @@ t.test('SIGHUP names settings that need a restart, without values', async t => {
 
 for (const [what, settings, policies, problem] of [
   ['a faulty setting', 'RATE_LIMIT_MAX=none\n', {}, /^RATE_LIMIT_MAX is not a whole number/],
-  ['a policy file that is no JSON', '', '{', /^TOOL_POLICY_FILE is not valid JSON/],
+  ['a policy file that is not JSON', '', '{', /^TOOL_POLICY_FILE is not valid JSON/],
   [
     'a policy for an unknown tool',
     '',

@@ -1,4 +1,4 @@
-/** The server as a process starts, or says why not. */
+/** The start of the server process, and its messages when it cannot start. */
 import { spawnSync } from 'node:child_process'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
@@ -48,7 +48,7 @@ for (const [what, env, sentence] of [
     /^Cannot listen on 192\.0\.2\.1, port 0: .*\n$/
   ],
   [
-    'with a state directory that cannot be had',
+    'with an unusable state directory',
     { ...sound, STATE_DIR: '/dev/null/state' },
     /^The state directory .*\n$/
   ]
@@ -67,14 +67,14 @@ t.test('startServer with onFailure: throw throws the error', async t => {
   await t.rejects(startHere({ env: {}, dotenv: false, onFailure: 'throw' }), { name: 'ConfigError' })
 })
 
-t.test('an address that the machine does not have is one sentence and exit code 1', async t => {
+t.test('a foreign address is one sentence and exit code 1', async t => {
   const server = startServer(t, { HOST: '192.0.2.1', API_KEYS: key, ALLOWED_HOSTS: 'a.example' })
   t.same(await server.ended, { code: 1, signal: null })
   t.match(server.stderr(), /^Cannot listen on 192\.0\.2\.1, port 0: .*HOST.*\.\n$/)
 })
 
 t.test('every address of localhost has the same refusals and drain', async t => {
-  // A machine may have one address of that name alone.
+  // Simulates a second address, because some machines have only one for this name.
   const source = `
     import dns from 'node:dns/promises'
     import { syncBuiltinESMExports } from 'node:module'
@@ -147,7 +147,7 @@ t.test(
   'init in a read-only directory is one sentence and exit code 1',
   { skip: unlessNobodyCan() },
   async t => {
-    // Root writes everywhere: there it runs as nobody.
+    // Root can write everywhere, so as root the process runs as nobody.
     const cwd = isRoot ? '/' : t.testdir({ locked: {} })
     const init = start(t, process.execPath, [...viaTsx, 'init'], {
       cwd: isRoot ? cwd : '/',

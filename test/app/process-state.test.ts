@@ -1,4 +1,4 @@
-/** The state of a server that is a process: where it is, when it stops the start, what a kill leaves of it. */
+/** The state directory of a server process: its place, errors at the start, and what remains after a kill. */
 import { chmod, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -58,7 +58,7 @@ t.test(
   async t => {
     const path = await statePath(t)
     if (!isRoot) await mkdir(path, { mode: 0o500 })
-    // Root writes everywhere: there it runs as nobody.
+    // Root can write everywhere, so as root the process runs as nobody.
     const server = start(t, process.execPath, [...viaTsx, 'start'], {
       cwd: '/',
       env: { ...env, STATE_DIR: path },
@@ -69,7 +69,7 @@ t.test(
   }
 )
 
-t.test('a volume of root gives advice to use a directory inside it', { skip: unlessNobodyCan() }, async t => {
+t.test('a volume owned by root is refused with advice', { skip: unlessNobodyCan() }, async t => {
   const path = isRoot ? await statePath(t) : '/'
   if (isRoot) {
     await mkdir(path)

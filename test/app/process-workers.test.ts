@@ -1,4 +1,4 @@
-/** Several processes behind one port: they share limits and sessions, are replaced, and end in order. */
+/** Several processes on one port: they share limits and sessions, are replaced, and stop in order. */
 import { execFileSync } from 'node:child_process'
 import t from 'tap'
 import { key, sound, start, viaTsx } from '../support/process.js'
@@ -17,7 +17,7 @@ function rpc (method: string, params: object = {}, id = 1): string {
   return JSON.stringify({ jsonrpc: '2.0', id, method, params })
 }
 
-/** The processes that served, by their log lines. */
+/** The pids in the log lines. */
 function pidsIn (log: string): Set<number> {
   return new Set(log.split('\n').filter(line => line.startsWith('{')).map(line => Number(JSON.parse(line).pid)))
 }
@@ -75,7 +75,7 @@ t.test('WORKERS=2', async (t) => {
       await reply.text()
       return reply.status
     }))
-    // 22 were made before.
+    // 22 requests were sent before.
     t.equal(statuses.filter(status => status === 200).length, 38)
     t.equal(statuses.filter(status => status === 429).length, 62)
     await until(() => pidsIn(running.stdout()).size === 2)
@@ -87,7 +87,7 @@ t.test('WORKERS=2', async (t) => {
     const limitedIn = (text: string): RegExpMatchArray[] =>
       [...text.matchAll(/^fastify_mcp_auth_limited_total\{layer="user",worker="[12]"\} (\d+)$/gm)]
     for (let n = 0; n < 4; n++) {
-      // A worker that does not answer in time is left out of one answer.
+      // A scrape omits workers that do not answer in time.
       const text = await until(async () => {
         const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { headers: { connection: 'close' } })
         const text = await answer.text()

@@ -1,4 +1,4 @@
-/** The server as a process ends without losing a call, and without being held up. */
+/** The end of the server process: running calls are answered, and nothing delays the exit. */
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -29,7 +29,7 @@ t.test('a stopping server accepts no new connection', async t => {
   const call = await beginCall(t, url)
   server.child.kill('SIGTERM')
   await until(() => server.stdout().includes('"stopping"'))
-  // The line comes first, and the listener is closed right after it.
+  // The log line is written just before the listener closes.
   await t.rejects(async () => { while (server.child.exitCode === null) await listTools(url) })
   t.equal(server.child.exitCode, null)
   call.finish()
@@ -45,7 +45,7 @@ t.test('a second signal ends the process at once', async t => {
   t.same(await server.ended, { code: 143, signal: null })
 })
 
-/** An app of three lines with the end of ours, because no real tool hangs or throws on demand. */
+/** A small app with the same shutdown, because no real tool hangs or throws on demand. */
 function startFixture (t: Test, graceMs: number): Running {
   const source = `
     import { once } from 'node:events'
@@ -59,7 +59,7 @@ function startFixture (t: Test, graceMs: number): Running {
     app.get('/slow', async () => { process.stderr.write('slow\\n'); await new Promise(resolve => process.once('SIGTERM', () => setTimeout(resolve, 200))); return 'answered' })
     drainOnEnd(app, { graceMs: ${graceMs} })
     await app.ready()
-    // As Fastify does for the second address of localhost: closed with the first, and not waited for.
+    // Like Fastify for the second address of localhost: closed with the first one, without waiting.
     const second = http.createServer(app.routing).listen(0, '127.0.0.1')
     app.server.on('close', () => second.close())
     await once(second, 'listening')
@@ -91,7 +91,7 @@ t.test('a call over the second address of localhost is answered as well', async 
 
 for (const [path, event] of [['/throw', 'uncaughtException'], ['/reject', 'unhandledRejection']] as const) {
   t.test(`${event} is logged as fatal and exits with 1`, async t => {
-    // What throws is never answered.
+    // The request that throws is never answered, so a short grace period is enough.
     const server = startFixture(t, path === '/reject' ? 120_000 : 500)
     const answer = fetch(`${await server.url}${path}`).then(async response => await response.text(), () => 'cut')
     t.same(await server.ended, { code: 1, signal: null })
@@ -114,7 +114,7 @@ t.test('a log that cannot be written loses lines, but no answers', { skip: witho
   t.same(await server.ended, { code: 0, signal: null })
 })
 
-t.test('a full standard error loses no answers either', { skip: withoutFull }, async t => {
+t.test('a standard error that cannot be written loses no answers', { skip: withoutFull }, async t => {
   const port = await freePort()
   const server = start(
     t,
@@ -136,7 +136,7 @@ t.test('a stopped log reader delays neither answers nor the exit', async t => {
   const server = startServer(t, { RATE_LIMIT_MAX: '100000', AUDIT_STDOUT: 'on' })
   const url = await server.url
   server.child.stdout?.pause()
-  // Twice what a pipe or socket takes.
+  // Twice the capacity of a pipe or socket.
   for (let round = 0; round < 30; round++) {
     const answers = await Promise.all(Array.from({ length: 20 }, async () => await listTools(url)))
     for (const answer of answers) t.match((await answer.text()), '"tools"')

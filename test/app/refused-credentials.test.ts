@@ -1,4 +1,4 @@
-/** What the log tells an operator who asks why somebody is refused, and what it never tells. */
+/** The log names the credential of a refused request, but never contains a secret. */
 import t from 'tap'
 import { revokeKey, setDisabled } from '../../src/api-keys/changes.js'
 import { Ledger } from '../../src/ledger/ledger.js'
@@ -28,14 +28,14 @@ for (const [what, { key, record }, reason] of [
   ['revoked', revoked, 'the API key was revoked'],
   ['disabled', disabled, 'the API key is disabled'],
   ['expired', expired, 'the API key has expired'],
-  ['out of its network', elsewhere, 'the API key is not allowed from this network']
+  ['used from another network', elsewhere, 'the API key is not allowed from this network']
 ] as const) {
   t.test(`the log line for a key that is ${what} names the key and its owner`, async t => {
     const logStream = logSink()
     const app = await service(t, { env: { API_KEYS_FILE: await keyFile(t, records) }, logStream })
     const answer = await post(app, rpc('tools/list'), { 'x-api-key': key })
     t.equal(answer.status, 401)
-    t.notMatch(answer.text, new RegExp(record.id), 'the caller hears nothing of it')
+    t.notMatch(answer.text, new RegExp(record.id), 'the answer does not reveal it')
     t.match(lineOf(logStream.lines()), {
       code: 'MCP_ERR_UNAUTHENTICATED',
       reason,
@@ -47,7 +47,7 @@ for (const [what, { key, record }, reason] of [
 }
 
 t.test(
-  'the log line for an expired token names sub and jti if the signature is ours',
+  'the log line for an expired token names sub and jti if we signed it',
   async t => {
     const logStream = logSink()
     const app = await service(t, { logStream })
@@ -58,7 +58,7 @@ t.test(
       authorization: `Bearer ${forge({ payload: claims, key: `${secret}!` })}`
     })
     const line = lineOf(logStream.lines())
-    t.notOk('subject' in line || 'tokenId' in line, "a name that nobody signed is anybody's")
+    t.notOk('subject' in line || 'tokenId' in line, 'claims without a valid signature are not logged')
   }
 )
 
@@ -74,7 +74,7 @@ t.test('the log line for a revoked credential names it', async t => {
   t.match(lineOf(logStream.lines()), { subject: 'jwt:ada', tokenId: 'token-2', reason: 'the credential was revoked' })
 })
 
-t.test('the log line names a valid key, and nothing for an unknown key', async t => {
+t.test('the log line names valid keys, but not unknown ones', async t => {
   const logStream = logSink()
   const app = await service(t, { env: { API_KEYS_FILE: await keyFile(t, records) }, logStream })
   await post(app, rpc('tools/list'), { 'x-api-key': good.key })

@@ -1,4 +1,4 @@
-/** Rights of resources hold for every spelling of a URI, for reading, subscribing and changes. */
+/** Access to resources does not depend on the spelling of a URI, for reading, subscriptions and changes. */
 import t from 'tap'
 import { defineResource } from '../../src/tools/resource.js'
 import { defineTool } from '../../src/tools/tool.js'

@@ -1,4 +1,4 @@
-/** How large results may be, and what a model is told beyond that. */
+/** The maximum size of results, and the advice in the error beyond it. */
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'

@@ -1,4 +1,4 @@
-/** What a handler returns, and an author writes beside it, as a caller of either era gets it. */
+/** Results and their `_meta` as callers of both eras receive them. */
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { z } from 'zod'
@@ -26,14 +26,14 @@ const text = (value: string) => [{ type: 'text' as const, text: value }]
 
 for (const [era, ask] of eras) {
   for (const [what, tool, expected] of [
-    ['a text alone', { handler: () => ({ content: text('done'), _meta }) }, { content: text('done') }],
+    ['a text', { handler: () => ({ content: text('done'), _meta }) }, { content: text('done') }],
     [
       'structured content',
       { handler: () => ({ structuredContent: { count: 1 }, _meta }) },
       { content: text('{"count":1}'), structuredContent: { count: 1 } }
     ],
     [
-      'structured content by a schema',
+      'structured content with a schema',
       { output, handler: () => ({ structuredContent: { count: 1 }, _meta }) },
       { content: text('{"count":1}'), structuredContent: { count: 1 } }
     ],
@@ -67,7 +67,7 @@ for (const [era, ask] of eras) {
       { content: text('{"why":"busy"}'), structuredContent: { why: 'busy' } }
     ],
     [
-      'that fits the schema',
+      'that match the schema',
       {
         output,
         handler: () => ({ content: text('no'), structuredContent: { count: 0 }, isError: true as const })
@@ -75,7 +75,7 @@ for (const [era, ask] of eras) {
       { content: text('no'), structuredContent: { count: 0 } }
     ],
     [
-      'that does not fit the schema, as text alone',
+      'that do not match the schema, only as text,',
       { output, handler: () => ({ structuredContent: { why: 'busy' }, isError: true as const }) },
       { content: text('{"why":"busy"}'), structuredContent: undefined }
     ]
@@ -88,7 +88,7 @@ for (const [era, ask] of eras) {
     })
   }
 
-  t.test(`the _meta of items is in lists, that of contents in results (${era})`, async t => {
+  t.test(`the _meta of items is in lists, and that of contents in results (${era})`, async t => {
     const app = await service(t, {
       tools: [defineTool({ name: 'chart', _meta, handler: () => '' })],
       resources: [
@@ -122,7 +122,7 @@ for (const [era, ask] of eras) {
 }
 
 t.test(
-  'an invalid _meta is a fault of the tool, or stops the start for an item',
+  'an invalid _meta is a fault in a result, and stops the start in an item',
   async t => {
     const broken = {
       handler: () => ({ content: [], _meta: 'ui' as unknown as object as Record<string, unknown> })

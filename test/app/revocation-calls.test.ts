@@ -1,4 +1,4 @@
-/** Calls that run or wait while their credential is revoked. */
+/** Calls that are running or waiting when their credential is revoked. */
 import { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
@@ -116,7 +116,7 @@ for (const [era, messageOf] of [
     await revoke(app, { id: victim.id })
     const { status, headers, text } = await victim.answer
     t.notMatch(text, 'never heard')
-    // A session answers by streams: this one ended without a word.
+    // In a session the answer is a stream, which ends without an answer.
     if (era !== 'a session') {
       t.match(
         { status, headers, text },

@@ -1,4 +1,4 @@
-/** Open streams and sessions of a credential end when it is revoked. */
+/** Open streams and sessions end when their credential is revoked. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -12,7 +12,7 @@ import { type Headers, bearer, mint, revoke } from '../support/revocation.js'
 import { openSession } from '../support/session.js'
 import { until } from '../support/until.js'
 
-/** An open stream; `ended` once the server has closed it. */
+/** Opens a stream. `ended()` is true once the server has closed it. */
 async function openStream (t: Test, url: string, init: RequestInit): Promise<{ ended: () => boolean }> {
   const abort = new AbortController()
   t.teardown(() => abort.abort())
@@ -81,7 +81,7 @@ t.test('a revocation by another process ends open streams', async t => {
 for (const [what, seconds, quietMs, end] of [
   ['ends with its token', 2, 0, async () => {}],
   [
-    'says nothing once its token is revoked, if it was silent until then',
+    'sends nothing after its token is revoked',
     3600,
     100,
     async (app: FastifyInstance) => {

@@ -1,4 +1,4 @@
-/** Credentials that were revoked: refused from the next request on, for good. */
+/** Revoked credentials are refused permanently, from the next request on. */
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -20,7 +20,7 @@ async function statusOf (app: FastifyInstance, headers: Headers): Promise<number
 t.test('a revoked token is refused like any invalid one from the next request on', async t => {
   const app = await service(t)
   const { id, headers } = await mint(app)
-  // Remembered by now.
+  // Verified and cached.
   for (let i = 0; i < 3; i++) t.equal(await statusOf(app, headers), 200)
   t.same(await revoke(app, { id }), { revoked: [id], onRecord: true })
   const refused = await post(app, rpc('tools/list'), headers)
@@ -148,7 +148,7 @@ t.test('a revoked token is refused even with a valid key', async t => {
   t.equal(await statusOf(app, withKey), 200)
 })
 
-t.test('a revoked token does not pass a locked address', async t => {
+t.test('a revoked token cannot pass a locked address', async t => {
   const app = await service(t, { env: { PREAUTH_RATE_LIMIT_MAX: '2' } })
   const { id, headers } = await mint(app)
   t.equal(await statusOf(app, headers), 200)

@@ -1,4 +1,4 @@
-/** Prompts, templates and their suggestions: who may not use one does not learn of it, in both eras. */
+/** Prompts, templates and completions are hidden from callers without access, in both eras. */
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { z } from 'zod'

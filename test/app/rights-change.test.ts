@@ -1,4 +1,4 @@
-/** What changes in a session when a caller's rights do, or end. */
+/** What changes in a session when the caller's rights change or end. */
 import t from 'tap'
 import { defineResource } from '../../src/tools/resource.js'
 import { callOf, post, rpc, service, withKey } from '../support/service.js'
@@ -36,7 +36,7 @@ for (const [what, full, demoted, rights] of [
     [['all', 'admins'], { ...told, 'challenged-readers': 'challenge', 'challenged-admins': 'challenge' }]
   ]
 ] as ReadonlyArray<readonly [string, Issue, Issue, Rights]>) {
-  t.test(`${what} during a session keeps the remaining items and gets no repeats`, async t => {
+  t.test(`${what} during a session can use only the remaining items`, async t => {
     const place = await guarded(t)
     const [before, after] = [await full(place), await demoted(place)]
     const session = await openSession(place.app, { credential: before.headers })
@@ -52,7 +52,7 @@ for (const [what, full, demoted, rights] of [
     t.equal(
       (await post(place.app, callOf('admins-who-read', {}, 'second'), session)).body.result.content[0].text,
       'done',
-      'as does who has them still'
+      'the full credential still works'
     )
   })
 }
@@ -64,7 +64,7 @@ for (const [what, issue] of [
   ['a caller of the provider', provided(['admin'], 'files:read')]
 ] as const) {
   t.test(
-    `${what} that is revoked during a session is refused at every item and method`,
+    `${what} that is revoked during a session is refused everywhere`,
     async t => {
       const place = await guarded(t)
       const { headers, revoke } = await issue(place)
@@ -93,7 +93,7 @@ t.test('a caller that gains rights during a session can use them', async t => {
   t.same(await rowsOf(place, after.headers, { ...session, ...after.headers }), expected([everything]))
 })
 
-t.test('an item with denied: error refuses reads and subscriptions with a message', async t => {
+t.test('an item with denied: error refuses access with a message', async t => {
   const app = await service(t, {
     sessions: {},
     resources: [

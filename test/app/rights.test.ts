@@ -1,4 +1,4 @@
-/** Who may do what, as one table: each caller with each rule, by every way in. */
+/** The access of each kind of caller to items with each kind of rule, by every method. */
 import t from 'tap'
 import { callOf, post, withKey } from '../support/service.js'
 import {
@@ -7,7 +7,7 @@ import {
 } from '../support/rights.js'
 import { openSession } from '../support/session.js'
 
-/** Written down by hand: an oracle that computed it would share the mistakes of what it judges. */
+/** Written by hand, because computed expectations could repeat the mistakes of the code. */
 const callers: ReadonlyArray<readonly [string, Issue, Rights]> = [
   ['a key', async () => ({ headers: withKey, revoke: async () => {} }), [['all'], told]],
   ['a managed key', managed(), [['all'], told]],
@@ -16,7 +16,7 @@ const callers: ReadonlyArray<readonly [string, Issue, Rights]> = [
   ['a user who reads', token('bob', 'user', ['files:read']), [['all', ...reads]]],
   ['a user with all of files', token('bob', 'user', ['files:*']), [['all', ...reads]]],
   [
-    'a user who may only write',
+    'a user who can only write',
     token('bob', 'user', ['files:write', 'files', 'files:reader']),
     [['all'], told]
   ],
@@ -37,7 +37,7 @@ const callers: ReadonlyArray<readonly [string, Issue, Rights]> = [
 
 for (const [who, issue, rights] of callers) {
   t.test(
-    `${who} gets the expected result for every item, method and other caller`,
+    `${who} gets the expected result for every item and method`,
     async t => {
       const place = await guarded(t)
       const { headers } = await issue(place)

@@ -1,4 +1,4 @@
-/** Behind a balancer that asks `/ready` and retries nothing, one instance is replaced and no request is lost. */
+/** An instance is replaced behind a balancer that polls `/ready` and does not retry: no request is lost. */
 import { once } from 'node:events'
 import { Agent, createServer, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -8,12 +8,12 @@ import { key, list, sound, start, viaTsx, type Running } from '../support/proces
 import { until } from '../support/until.js'
 
 function startInstance (t: Test, cwd: string): Running {
-  // Long for the poll below, so that a busy machine notices in time.
+  // Many times the poll interval, so that the balancer notices in time on a busy machine.
   const env = { ...sound, HOST: '127.0.0.1', RATE_LIMIT_MAX: '1000000', DRAIN_DELAY_MS: '12000' }
   return start(t, process.execPath, [...viaTsx, 'start'], { cwd, env })
 }
 
-/** Knows of an instance what a balancer does: whether its last answer to `/ready` was 200. */
+/** The balancer's view of an instance: ready if the last answer of `/ready` was 200. */
 class Target {
   readonly #agent = new Agent({ keepAlive: true })
   readonly #url: URL
@@ -48,14 +48,14 @@ class Target {
   }
 }
 
-/** Takes turns among the targets that are ready. */
+/** Distributes requests in turn among the ready targets. */
 async function balance (t: Test, targets: Target[]): Promise<string> {
   let turn = 0
   const server: Server = createServer((_incoming, outgoing) => {
     const ready = targets.filter(({ isReady }) => isReady)
     const target = ready[turn++ % ready.length]
     if (target === undefined) {
-      outgoing.writeHead(503).end('nobody is ready')
+      outgoing.writeHead(503).end('no target is ready')
       return
     }
     target.pass('/mcp', 'POST', list).then(

@@ -1,4 +1,4 @@
-/** Commands that root runs in a directory of another user: they act as that user, whatever links stand there. */
+/** Commands that root runs in another user's directory act as that user and do not follow their links. */
 import { execFile } from 'node:child_process'
 import {
   chmodSync,
@@ -19,7 +19,7 @@ import { isRoot, key, nobody, start, unlessNobodyCan, viaTsx } from '../support/
 const asRoot = { skip: isRoot ? unlessNobodyCan() : 'only root can act as others' }
 const secret = 's'.repeat(40)
 
-/** `theirs` is of another user, `roots` is closed to them. */
+/** `theirs` belongs to another user, who cannot read `roots`. */
 function places (t: Test): { theirs: string, roots: string } {
   const base = t.testdir({ theirs: {}, roots: {} })
   const [theirs, roots] = [join(base, 'theirs'), join(base, 'roots')]
@@ -28,7 +28,7 @@ function places (t: Test): { theirs: string, roots: string } {
   return { theirs, roots }
 }
 
-/** Not by `start`: to print a key or a token is what some of them are for. */
+/** Does not use the helper `start`, because some of these commands print a key or a token on purpose. */
 async function runIn (
   cwd: string,
   args: readonly string[],
@@ -50,7 +50,7 @@ async function runIn (
   })
 }
 
-/** Every path below `directory` with whose it is. */
+/** Every path below `directory`, with its owner and group. */
 function ownersIn (directory: string): Array<[name: string, uid: number, gid: number]> {
   return readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort().map(name => {
     const { uid, gid } = lstatSync(join(directory, name))

@@ -1,4 +1,4 @@
-/** Every request of a session is answered, what the SDK would hold back included, and its id is free again. */
+/** Every request in a session is answered, even if the SDK would not answer it, and its id can be reused. */
 import t from 'tap'
 import { z } from 'zod'
 import { definePrompt } from '../../src/tools/prompt.js'
@@ -72,14 +72,14 @@ t.test('a call that names an unknown task still sends progress', async t => {
   t.match(eventsOf(text), [{ method: 'notifications/progress' }, { id: 7, result: { content: [{ text: 'done' }] } }])
 })
 
-/** What JSON can't hold, where the types say a text. */
+/** A bigint, which JSON cannot represent, where the types require a string. */
 const unwritable = 5n as unknown as string
 
 for (const [what, message] of [
   ['tool', callOf('wrong', {}, 7)],
   ['prompt', rpc('prompts/get', { name: 'wrong' }, 7)]
 ] as const) {
-  t.test(`a ${what} whose result is not valid JSON is a fault`, async t => {
+  t.test(`a ${what} whose result cannot be JSON is a fault`, async t => {
     const app = await service(t, {
       sessions: {},
       tools: [
@@ -115,7 +115,7 @@ for (const [where, sessions] of [['without a session', undefined], ['in a sessio
         ? { ...withKey, 'mcp-protocol-version': '2025-03-26' }
         : await openSession(app, { revision: '2025-03-26' })
     await post(app, Array.from({ length: 30 }, (_, id) => callOf('whoami', {}, id)), headers)
-    // Warnings come in the next turn.
+    // Warnings are emitted in the next turn.
     await new Promise(resolve => setImmediate(resolve))
     t.same(warnings, [])
   })

@@ -1,4 +1,4 @@
-/** Questions to the caller in a session: who can be asked, and what comes of an answer, a no, and of none. */
+/** Questions to the caller in a session: who can be asked, and the effect of answers and refusals. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
@@ -26,7 +26,7 @@ const sample = defineTool({
     )
 })
 
-/** A call that has asked its question, and the id of that. */
+/** Starts a call, and resolves once it has asked its question, with the id of the question. */
 async function asked (
   app: FastifyInstance,
   tool: string,
@@ -119,10 +119,10 @@ t.test('a question that is not awaited is cancelled with the answer of the call'
   ])
   await sleep(50)
   t.same(unhandled, [])
-  t.ok(isWorking(), 'what goes on under the signal of a call that ended well goes on')
+  t.ok(isWorking(), 'the signal of a successful call is not aborted')
 })
 
-for (const [what, hangs] of [['is answered', false], ['ends at its deadline where it hangs', true]] as const) {
+for (const [what, hangs] of [['is answered', false], ['ends at its deadline if it hangs', true]] as const) {
   t.test(`a call whose two questions are answered at different times ${what}`, async t => {
     const clock = stopClock(t)
     let isAnswered = false
@@ -141,7 +141,7 @@ for (const [what, hangs] of [['is answered', false], ['ends at its deadline wher
     const [first, second] = call.messages()
     await post(app, { jsonrpc: '2.0', id: first.id, result: { action: 'accept', content: {} } }, session)
     clock.pass(600)
-    // The deadlines are looked at several times.
+    // Deadlines are checked several times meanwhile.
     await sleep(100)
     await post(app, { jsonrpc: '2.0', id: second.id, result: { action: 'accept', content: {} } }, session)
     await until(() => isAnswered)

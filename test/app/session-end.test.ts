@@ -1,4 +1,4 @@
-/** The end of the server: calls of a session that were accepted are answered, and nothing holds the server up. */
+/** Shutdown with sessions: running calls are answered, and nothing delays the end. */
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
@@ -7,14 +7,14 @@ import { openSocket } from '../support/raw-socket.js'
 import { callOf, initialize, listening, modern, post, rpc, service, withKey } from '../support/service.js'
 import { until } from '../support/until.js'
 
-/** Closes the app. What its callers keep open behind an answer is not waited for. */
+/** Closes the app, and closes connections that its clients keep idle meanwhile. */
 async function close (app: FastifyInstance): Promise<void> {
   const idle = setInterval(() => { app.server.closeIdleConnections() }, 20)
   await app.close()
   clearInterval(idle)
 }
 
-/** Answers with what it is given from outside. */
+/** A tool that waits until the test provides the answer. */
 function waiting () {
   let answer = (_text: string): void => {}
   let aborted = false
@@ -156,7 +156,7 @@ t.test('a call that never ends delays shutdown only until its deadline', async t
   const url = await listening(app)
   const call = await begin(url, callOf('hang'), await openSession(app))
   t.ok(await settles(close(app)))
-  // What was sent may still be on its way to its reader.
+  // The last events may still be on their way to the reader.
   t.ok(await settles(call.ended))
   t.match(call.messages().at(-1), { result: { isError: true, content: [{ text: /MCP_ERR_DEADLINE/ }] } })
 })

@@ -1,4 +1,4 @@
-/** How a session answers: as JSON at once, as a stream that can be resumed otherwise. */
+/** Answers in a session: JSON if they are available at once, otherwise a resumable stream. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
@@ -28,12 +28,12 @@ for (const [what, message, type] of [
   ['a ping', rpc('ping'), json],
   ['tools/list', rpc('tools/list'), json],
   ['logging/setLevel', rpc('logging/setLevel', { level: 'error' }), json],
-  ['a call that speaks first', callOf('speaking'), stream],
-  ['a call that takes longer than a moment', callOf('slow'), stream],
+  ['a call that sends a message first', callOf('speaking'), stream],
+  ['a call that takes longer than 100 ms', callOf('slow'), stream],
   ['a call that closes its stream', callOf('leaving'), stream]
 ] as const) {
   t.test(`${what} in a session is answered as ${type === json ? 'JSON' : 'a resumable stream'}`, async t => {
-    // However busy the machine is, no moment passes.
+    // The 100 ms cannot pass, however busy the machine is.
     if (type === json) stopClock(t)
     const app = await service(t, { sessions: {}, tools })
     const session = await openSession(app)
@@ -63,7 +63,7 @@ t.test('a slow call is resumed from its first event', async t => {
   t.match(rest.messages(), [{ id: 7, result: { content: [{ text: 'done' }] } }])
 })
 
-t.test('a batch is answered as one list where all answers come at once', async t => {
+t.test('a batch is answered with one array if all answers are immediate', async t => {
   stopClock(t)
   const app = await service(t, { sessions: {}, tools })
   const session = await openSession(app, { revision: '2025-03-26' })
@@ -72,7 +72,7 @@ t.test('a batch is answered as one list where all answers come at once', async t
   t.same(together.body.map(({ id }: { id: number }) => id).sort(), [1, 2])
 })
 
-t.test('a batch of which one answer takes longer than a moment is answered by events', async t => {
+t.test('a batch with one slow answer is answered with events', async t => {
   const app = await service(t, { sessions: {}, tools })
   const session = await openSession(app, { revision: '2025-03-26' })
   const apart = await post(app, [callOf('quick', {}, 1), callOf('slow', {}, 2)], session)

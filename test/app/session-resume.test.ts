@@ -1,7 +1,4 @@
-/**
- * A stream of a session that was closed before its answer: the caller comes back for the rest, and for
- * nothing else.
- */
+/** Streams of a session that close before the answer: the caller can resume them, and gets nothing else. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { z } from 'zod'
@@ -11,7 +8,7 @@ import { begin, listen, openSession, read, settles } from '../support/session.js
 import { callOf, eventsOf, listening, post, rpc, service, withKey } from '../support/service.js'
 import { until } from '../support/until.js'
 
-/** Closes its stream, and answers after that. */
+/** A tool that closes its stream, and answers later. */
 const poll = defineTool({
   name: 'poll',
   input: z.object({ size: z.number() }),
@@ -154,19 +151,19 @@ t.test('a slow reader of a resumed stream gets everything', async t => {
     headers: { ...session, accept: 'text/event-stream', 'last-event-id': call.lastId() }
   })
   await until(() => said > 0)
-  // It waits for its reader once nothing more is said.
+  // The handler pauses once its messages fill the buffers.
   for (let before = 0; before !== said;) {
     before = said
     await sleep(500)
   }
-  t.ok(said > 0 && said < 150, `${said} were said while nobody read`)
+  t.ok(said > 0 && said < 150, `${said} messages were sent without a reader`)
   const rest = read(response)
   t.ok(await settles(rest.ended))
   t.equal(rest.messages().length, 151)
 })
 
-for (const [what, id] of [['that never was', '999999'], ['that is none', 'x; y']] as const) {
-  t.test(`an event ${what} is refused with its own code`, async t => {
+for (const [what, id] of [['that does not exist', '999999'], ['with an invalid id', 'x; y']] as const) {
+  t.test(`a stream resumed from an event ${what} is refused`, async t => {
     const app = await service(t, { sessions: {} })
     const session = await openSession(app)
     const response = await app.inject({

@@ -1,4 +1,4 @@
-/** Within one principal: what a credential with fewer rights may not do to the calls of one with more. */
+/** One caller with two credentials: the one with fewer rights cannot affect the calls of the other. */
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { generateToken } from '../../src/tokens/generate.js'

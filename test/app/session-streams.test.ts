@@ -1,4 +1,4 @@
-/** Whose a session is, how many there may be, and its streams as the revision that was agreed on has them. */
+/** Ownership and limits of sessions, and their streams in each negotiated revision. */
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { defineResource } from '../../src/tools/resource.js'
@@ -7,7 +7,7 @@ import { callOf, listening, post, rpc, service, withKey, withToken } from '../su
 import { begin, listen, openSession as open, settles } from '../support/session.js'
 import { until } from '../support/until.js'
 
-/** Answers by a stream, as it speaks first. */
+/** Answers with a stream, because it sends a message first. */
 const speaking = defineTool({
   name: 'speaking',
   handler: async (_args, { log, principal }) => {
@@ -16,7 +16,7 @@ const speaking = defineTool({
   }
 })
 
-/** Its id alone: the tests send it with other credentials, too. */
+/** Resolves to only the session id, because the tests send it with other credentials. */
 async function openSession (
   app: FastifyInstance,
   credential: Record<string, string> = withKey
@@ -25,7 +25,7 @@ async function openSession (
   return { 'mcp-session-id': id }
 }
 
-t.test('a foreign session gets the same 404 as an unknown one, by every method', async t => {
+t.test('a foreign session gets the same 404 as an unknown one', async t => {
   const app = await service(t, { sessions: {} })
   const session = await openSession(app)
   const refusals = []
@@ -45,7 +45,7 @@ t.test('a foreign session gets the same 404 as an unknown one, by every method',
   t.equal((await post(app, rpc('ping'), { ...withKey, ...session })).status, 200)
 })
 
-t.test("a caller's session beyond the limit ends its least recently used one", async t => {
+t.test("a session beyond the caller's limit ends the least recently used one", async t => {
   const app = await service(t, { sessions: { maxPerPrincipal: 2 } })
   const other = await openSession(app, withToken('eve'))
   const own = []
@@ -56,7 +56,7 @@ t.test("a caller's session beyond the limit ends its least recently used one", a
   t.equal((await post(app, rpc('ping'), { ...withToken('eve'), ...other })).status, 200)
 })
 
-t.test('a session beyond SESSION_MAX ends one of the caller with most', async t => {
+t.test('a session beyond SESSION_MAX ends one of the caller with the most', async t => {
   const app = await service(t, { sessions: { max: 4 } })
   const first = await openSession(app, withToken('eve'))
   const ada = []
@@ -144,7 +144,7 @@ t.test('messages for an admin are not replayed to the same subject with fewer ri
   })
   t.equal(again.statusCode, 404)
   t.notMatch(again.body, /a secret of/)
-  t.equal((await post(app, rpc('ping'), { ...user, ...session })).status, 200, 'the session itself goes on')
+  t.equal((await post(app, rpc('ping'), { ...user, ...session })).status, 200, 'the session itself continues')
 })
 
 t.test('a call before 2025-11-25 gets its headers before any message', async t => {
@@ -159,14 +159,14 @@ t.test('a call before 2025-11-25 gets its headers before any message', async t =
   const app = await service(t, { sessions: {}, tools: [wait] })
   const url = await listening(app)
   const begun = begin(url, callOf('wait'), await open(app, { revision: '2025-06-18' }))
-  t.ok(await settles(begun), 'before the first comment that keeps a connection alive')
+  t.ok(await settles(begun), 'before the first keep-alive comment')
   const call = await begun
   t.same(call.messages(), [])
   answer('done')
   t.match(await call.ended, 'done')
 })
 
-t.test('a GET stream sends only what its own credential may see', async t => {
+t.test('a GET stream sends only what its own credential can see', async t => {
   const secret = defineResource({
     name: 'secret',
     uri: 'test://secret',

@@ -1,4 +1,4 @@
-/** An app that registers `mcpAuth` itself, and is configured by the settings of the service. */
+/** A host that registers `mcpAuth` with the settings of the service (`mcpAuthOptions`). */
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { loadConfig, mcpAuth, type McpAuthOptions, mcpAuthOptions, OperatorError } from '../../src/index.js'
@@ -44,7 +44,7 @@ t.test('options after mcpAuthOptions take precedence', async t => {
   t.match(body.result.serverInfo, { name: 'of-code' })
 })
 
-t.test('a file that a setting names and that cannot be used is a ConfigError with a sentence', async t => {
+t.test('an unusable file in a setting is a ConfigError with one sentence', async t => {
   const directory = t.testdir({ 'bad.json': '{', 'policies.json': '{"tools":{"a":{"rate":1}}}' })
   for (const [name, file, says] of [
     ['TOOL_POLICY_FILE', 'policies.json', /^TOOL_POLICY_FILE .+; write it as docs\/tools\.md shows$/],

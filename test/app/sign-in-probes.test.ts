@@ -1,4 +1,4 @@
-/** Clients that try to sign in by OAuth after a wrong key hear in their own words that the key was refused. */
+/** Clients that try OAuth after a wrong key get an OAuth error that says that the key was refused. */
 import { auth } from '@modelcontextprotocol/sdk/client/auth.js'
 import { AccessDeniedError } from '@modelcontextprotocol/sdk/server/auth/errors.js'
 import Fastify from 'fastify'
@@ -48,7 +48,7 @@ for (const [what, env] of [
   ['the OAuth server', { OAUTH_SERVER: 'on', PUBLIC_URL: 'https://mcp.example.com' }],
   ['an identity provider', { JWT_ISSUER: 'https://id.example.com', PUBLIC_URL: 'https://mcp.example.com' }]
 ] as Array<[string, Record<string, string>]>) {
-  t.test(`POST /register of a server with ${what} says where the metadata is`, async t => {
+  t.test(`POST /register of a server with ${what} names the location of the metadata`, async t => {
     const app = await service(t, { env })
     const reply = await app.inject({ method: 'POST', url: '/register' })
     t.equal(reply.statusCode, 404)

@@ -1,4 +1,4 @@
-/** Callers that do not read their answers: what waits for them is bounded in bytes and in time. */
+/** Callers that do not read their answers: unread data is limited in bytes and in time. */
 import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
@@ -11,7 +11,7 @@ import { defineTool } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'
 import { adaKey, bobKey, callOf, post, service } from '../support/service.js'
 
-/** More than the buffers of the system take. */
+/** More than the buffers of the system can hold. */
 const megabytes = 12
 const maxResultBytes = 2 * megabytes * 1024 ** 2
 const large = defineTool({ name: 'large', maxResultBytes, handler: async () => 'x'.repeat(megabytes * 1024 ** 2) })
@@ -26,7 +26,7 @@ const spoken = defineTool({
 
 interface Slow { readonly log: ReturnType<typeof logSink>, readonly port: number, readonly app: FastifyInstance }
 
-/** `unread`: as an option, or `env` for the settings. */
+/** Starts the service. `unread` is the option, or an object with `env` for the settings. */
 async function listening (t: Test, unread: UnreadOptions | { env: Record<string, string> }): Promise<Slow> {
   const log = logSink()
   const app = await service(t, { tools: [large, spoken], logStream: log, ...('env' in unread ? unread : { unread }) })
@@ -34,13 +34,13 @@ async function listening (t: Test, unread: UnreadOptions | { env: Record<string,
   return { app, log, port: Number((app.server.address() as { port: number }).port) }
 }
 
-/** A call whose answer is not read. Resolves once the server has sent a part of it. */
+/** Sends a call and does not read the answer. Resolves once the server has sent a part of it. */
 async function callWithoutReading (t: Test, port: number, key: string, tool = 'large'): Promise<Socket> {
   const body = JSON.stringify(callOf(tool))
   const socket = connect(port, '127.0.0.1')
   t.teardown(() => socket.destroy())
   socket.pause()
-  // It may be cut off with a reset.
+  // The server may reset the connection.
   socket.on('error', () => {})
   const head = [
     'POST /mcp HTTP/1.1',
@@ -58,7 +58,7 @@ async function callWithoutReading (t: Test, port: number, key: string, tool = 'l
   return socket
 }
 
-/** All that arrives until the connection ends, however that is. */
+/** The number of bytes that arrive until the connection ends in any way. */
 async function rest (socket: Socket): Promise<number> {
   let bytes = 0
   socket.on('data', (chunk: Buffer) => { bytes += chunk.length }).resume()
@@ -70,7 +70,7 @@ const cutsOf = (log: Slow['log']): unknown[] => log.lines().filter(({ msg }) => 
 const isWhole = (bytes: number): boolean => bytes > megabytes * 1024 ** 2
 
 t.test(
-  'a caller beyond its unread limit keeps one answer, and others keep theirs',
+  'a caller beyond its unread limit keeps one answer, others keep all',
   async t => {
     const { log, port } = await listening(t, { maxBytesPerCaller: 4 * 1024 ** 2 })
     const bob = await callWithoutReading(t, port, bobKey)
@@ -162,7 +162,7 @@ t.test('over HTTP/2 only the answer is cut off, not the connection', async t => 
   other.close()
 })
 
-t.test('a caller that reads gets everything, at once and in parts', async t => {
+t.test('a caller that reads gets the whole answer, at once or in parts', async t => {
   const { log, port } = await listening(t, { maxBytesPerCaller: 4 * 1024 ** 2, maxBytes: 20 * 1024 ** 2 })
   for (const tool of ['large', 'spoken']) t.ok(isWhole(await rest(await callWithoutReading(t, port, adaKey, tool))))
   t.same(cutsOf(log), [])

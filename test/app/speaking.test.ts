@@ -1,7 +1,4 @@
-/**
- * What a handler says before its answer: all of it arrives, however much, and what cannot be written hurts
- * nobody else.
- */
+/** Messages of a handler before its answer: all of them arrive, and invalid ones affect no other call. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { z } from 'zod'
@@ -14,7 +11,7 @@ import { until } from '../support/until.js'
 const unwritable = { a: 1n }
 const level = { 'io.modelcontextprotocol/logLevel': 'info' }
 
-/** A call as each era has it, and in a session. */
+/** A call without a session, in a session, and in revision 2026-07-28. */
 const ways: Array<
   [
     string,
@@ -47,12 +44,12 @@ const ways: Array<
 
 for (const [where, callBy] of ways) {
   t.test(
-    `${where}, a message that is not valid JSON rejects in the handler`,
+    `${where}, a message that cannot be JSON rejects in the handler`,
     async t => {
       const tool = defineTool({
         name: 'say',
         handler: async (_args, { log }) => {
-          // Not waited for: nothing of it ends the process.
+          // Not awaited: the rejection must not end the process.
           log('info', unwritable)
           return await log('info', unwritable).then(
             () => 'said',
@@ -89,7 +86,7 @@ for (const [where, callBy] of ways) {
   })
 }
 
-t.test('a handler that waits for a caller that does not read ends with its call', async t => {
+t.test('a handler that waits for a slow reader ends with its call', async t => {
   let signal: AbortSignal | undefined
   let ended = false
   const tool = defineTool({

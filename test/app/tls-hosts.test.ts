@@ -1,4 +1,4 @@
-/** Host apps that serve HTTPS themselves, over HTTP/1.1 and HTTP/2: their own pages, and nobody else's. */
+/** Host apps that serve HTTPS over HTTP/1.1 and HTTP/2: only their own and listed pages are accepted. */
 import { connect as connectHttp2 } from 'node:http2'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -22,7 +22,7 @@ async function host (t: Test, http2: boolean): Promise<number> {
   return (app.server.address() as AddressInfo).port
 }
 
-/** Over a socket of its own, so that the target is sent as it is. */
+/** Uses a raw socket, so that the request target is sent unchanged. */
 function overHttp1 (t: Test, port: number): Send {
   return async (headers, target = '/mcp') => {
     const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] })
@@ -60,7 +60,7 @@ for (const [name, http2, client] of [
   ['HTTPS with HTTP/2', true, overHttp2],
   ['HTTPS with HTTP/2 and a client of HTTP/1.1', true, overHttp1]
 ] as const) {
-  t.test(`${name}: own and listed pages pass, others are refused`, async t => {
+  t.test(`${name}: own and listed pages are accepted, others refused`, async t => {
     const port = await host(t, http2)
     const send = client(t, port)
     for (const [headers, status] of [

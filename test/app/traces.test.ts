@@ -1,4 +1,4 @@
-/** One span a message, by a real SDK of OpenTelemetry: its name, its parent, its attributes, and nothing secret. */
+/** Spans with a real OpenTelemetry SDK: one per message, with its name, parent and attributes. */
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
@@ -97,7 +97,7 @@ t.test('a call is a server span with the standard attributes, in both eras', asy
     'client.address': '127.0.0.1',
     'fastify_mcp_auth.request_id': /^[\w-]{36}$/
   })
-  t.equal(inside?.parentSpanContext?.spanId, span?.spanContext().spanId, 'what the handler begins is inside')
+  t.equal(inside?.parentSpanContext?.spanId, span?.spanContext().spanId, 'spans of the handler are children')
   t.match(outgoing.at(-1), {
     traceparent: new RegExp(`^00-${span?.spanContext().traceId}-${span?.spanContext().spanId}-01$`)
   })
@@ -111,7 +111,7 @@ t.test('a call is a server span with the standard attributes, in both eras', asy
   })
 })
 
-t.test('the context in _meta is the parent, and that of HTTP is a link', async t => {
+t.test('the trace context in _meta is the parent, and that of HTTP a link', async t => {
   const [, span] = await spansOf(
     t,
     called('search', { traceparent, tracestate: 'a=b' }),
@@ -122,16 +122,16 @@ t.test('the context in _meta is the parent, and that of HTTP is a link', async t
   t.match(span?.links, [{ context: { traceId: otherParent.slice(3, 35) } }])
 })
 
-t.test('the context of HTTP is the parent without one in _meta', async t => {
+t.test('the trace context of HTTP is the parent if _meta has none', async t => {
   const [, span] = await spansOf(t, called('search'), { traceparent }, 2)
   t.match(span?.parentSpanContext, { traceId, spanId })
   t.same(span?.links, [])
 })
 
 for (const [what, meta] of [
-  ['no trace context', { traceparent: 'x' }],
+  ['malformed', { traceparent: 'x' }],
   ['too long', { traceparent: `${traceparent}-${'0'.repeat(500)}` }],
-  ['of zeros', { traceparent: `00-${'0'.repeat(32)}-${'0'.repeat(16)}-01` }]
+  ['all zeros', { traceparent: `00-${'0'.repeat(32)}-${'0'.repeat(16)}-01` }]
 ] as const) {
   t.test(`a traceparent that is ${what} starts a new trace`, async t => {
     const [, span] = await spansOf(t, called('search', meta), {}, 2)
@@ -160,7 +160,7 @@ t.test('a span has an error status only for faults, without a message', async t 
   })
 })
 
-t.test('each message of a batch has a span, even those that an SDK answers', async t => {
+t.test('each message of a batch has a span, even a ping', async t => {
   const spans = await spansOf(
     t,
     [callOf('says-no', {}, 1), rpc('ping', {}, 2)],
@@ -178,7 +178,7 @@ t.test('an unauthenticated request creates no span', async t => {
   t.same(exporter.getFinishedSpans().map(({ name }) => name), ['tools/call says-no'])
 })
 
-t.test('a call within a call is an internal span inside it, with what it calls inside that', async t => {
+t.test('a call within a call is an internal child span', async t => {
   const relayed = called('relay', { traceparent }, { tools: ['search', 'breaks', 'missing-1', 'relay'] })
   const [inside, search, breaks, missing, again, outer] = await spansOf(t, relayed, { traceparent: otherParent }, 6)
   t.match([search, breaks, missing, again, outer].map(span => span?.name), [
@@ -191,17 +191,17 @@ t.test('a call within a call is an internal span inside it, with what it calls i
   }
   t.match(outer, { kind: SpanKind.SERVER, parentSpanContext: { traceId, spanId } })
   t.equal(inside?.parentSpanContext?.spanId, search?.spanContext().spanId)
-  t.match(outgoing.at(-1)?.traceparent, search?.spanContext().spanId, 'the handler hands on its own span')
+  t.match(outgoing.at(-1)?.traceparent, search?.spanContext().spanId, 'the inner span is forwarded')
   t.match(search, { status: { code: SpanStatusCode.UNSET }, attributes: { 'gen_ai.tool.name': 'search' } })
   t.equal(search?.attributes['fastify_mcp_auth.request_id'], outer?.attributes['fastify_mcp_auth.request_id'])
   t.match(breaks, { status: { code: SpanStatusCode.ERROR }, attributes: { 'error.type': 'tool_error' } })
   t.match(missing, { status: { code: SpanStatusCode.UNSET }, attributes: { 'error.type': '-32602' } })
-  t.match(again, { attributes: { 'error.type': 'tool_error' } }, 'its arguments are wrong')
+  t.match(again, { attributes: { 'error.type': 'tool_error' } }, 'invalid arguments')
   t.match(outer, { status: { code: SpanStatusCode.UNSET } })
   t.notMatch(JSON.stringify([search, breaks, outer].map(span => [span?.attributes, span?.events])), /diary|secret/)
 })
 
-t.test('a call within a span that the handler began is inside that', async t => {
+t.test('a call inside a span of the handler is a child of that span', async t => {
   const [, search, step] = await spansOf(t, called('relay', {}, { tools: ['search'], hold: true }), {}, 4)
   t.same([search?.name, step?.name], ['tools/call search', 'step'])
   t.equal(search?.parentSpanContext?.spanId, step?.spanContext().spanId)
@@ -219,7 +219,7 @@ t.test('a call by the app is an internal span, active in the handler', async t =
     await t.rejects(call, { code: 'MCP_ERR_UNKNOWN_TOOL' })
   })
   const [inside, search, breaks, unknown] = exporter.getFinishedSpans()
-  t.equal(exporter.getFinishedSpans().length, 4, 'one a call')
+  t.equal(exporter.getFinishedSpans().length, 4, 'one per call')
   t.match(search, { name: 'tools/call search', kind: SpanKind.INTERNAL, status: { code: SpanStatusCode.UNSET } })
   t.match(search?.attributes, { 'mcp.method.name': 'tools/call', 'gen_ai.tool.name': 'search' })
   t.notHas(search?.attributes, { 'network.protocol.name': String }, 'no network')

@@ -1,4 +1,4 @@
-/** An upstream that answers with 401 or 403 and a challenge: the operator is told, and the caller is not asked. */
+/** An upstream that answers 401 or 403 with a challenge: logged for the operator, hidden from the caller. */
 import t from 'tap'
 import { answer, ask, far, text } from '../support/http-upstream.js'
 import { logSink } from '../support/log-sink.js'
@@ -30,7 +30,7 @@ for (const [n, [status, challenge]] of challenges.entries()) {
     t.match(failed, { isError: true })
     t.match(textOf(failed), /^The upstream server refused this server; the operator must correct this \(request /)
     t.notMatch(JSON.stringify(failed), /hunter2|upstream\.example|Bearer|Basic|DPoP/)
-    t.equal(behind.seen.length, before + 1, 'it is asked once, and no metadata is fetched')
+    t.equal(behind.seen.length, before + 1, 'one request, and no metadata is fetched')
     const lines = log.text().split('\n').filter(line => line.includes('"upstream":"far"'))
     t.equal(lines.length, 1, 'one line names the upstream')
     t.match(JSON.parse(lines[0] ?? ''), { level: 40, advice: /check `headers`/, msg: 'a request to an upstream failed' })
@@ -42,7 +42,7 @@ for (const [n, [status, challenge]] of challenges.entries()) {
 }
 
 for (const [status, challenge] of challenges) {
-  t.test(`a session that an upstream refuses with ${status} and ${challenge} fails readably`, async t => {
+  t.test(`a session refused by an upstream with ${status} and ${challenge} is a readable error`, async t => {
     let isRefusing = false
     const done = ask((response, message) => { answer(response, message, text('done')) })
     const behind = await far(t, done, ask(response => {

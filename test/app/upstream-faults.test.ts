@@ -1,4 +1,4 @@
-/** Faults of an upstream: each ends in a bounded, constant answer, and in a log line that says what to do. */
+/** Faults of an upstream: each gives a bounded, constant message, and a log line with advice. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '@modelcontextprotocol/client'
 import t, { type Test } from 'tap'
@@ -30,7 +30,7 @@ function warnings (log: LogSink): string {
   return log.lines().filter(({ level }) => level === 40).map(line => JSON.stringify(line)).join('\n')
 }
 
-/** What is called, what the caller reads, what the log says. */
+/** The name of the tool, the text for the caller, and the log line. */
 const faults: Array<[string, RegExp, RegExp | undefined]> = [
   ['wrong-id', /time|long/i, /invalid message/],
   ['foreign-id', /time|long/i, /invalid message/],
@@ -52,7 +52,7 @@ for (const [fault, says, logs] of faults) {
   t.test(`an upstream that answers with ${fault} fails with a constant message`, async t => {
     const soon = { toolPolicies: { tools: { [fault]: { deadlineMs: 2000 } } } }
     const { ada, log } = await behind(t, { ...hostile(), env: { TOKEN: token } }, unanswered.has(fault) ? soon : {})
-    // A process that starts slowly is not what is tested.
+    // Waits until the process has started, which is not part of the test.
     const echo = async (): Promise<boolean> =>
       textOf(await ada.callTool({ name: 'echo', arguments: { a: 1 } })) === '{"a":1}'
     await until(echo)
@@ -94,11 +94,11 @@ t.test("a configured secret on an upstream's stderr is redacted in the log", asy
 for (const [what, upstream, logs] of [
   ['ends at once', hostile('crash'), /ended with code 3.*advice/],
   ['hangs at initialize', { ...hostile('hangs'), startTimeoutMs: 400 }, /in time.*startTimeoutMs/],
-  ['is no command', { command: 'no-such-command-of-ours' }, /not found.*PATH/],
-  ['has a directory that is not there', { ...hostile(), cwd: '/no/such/directory' }, /ENOENT.*cwd/],
+  ['is not a command', { command: 'no-such-command-of-ours' }, /not found.*PATH/],
+  ['has a missing directory', { ...hostile(), cwd: '/no/such/directory' }, /ENOENT.*cwd/],
   ['never ends its list', hostile('endless'), /did not end tools\/list after 200 pages/]
 ] as Array<[string, UpstreamOptions, RegExp]>) {
-  t.test(`an upstream that ${what} is missing, with a reason in the log`, async t => {
+  t.test(`an upstream that ${what} is unavailable, with a reason in the log`, async t => {
     const log = logSink()
     const app = await serving(t, { one: upstream }, { logStream: log })
     t.match((await app.inject('/ready')).json(), { status: 'degraded', reasons: ['upstream'] })
@@ -154,7 +154,8 @@ t.test('only the first 1,000 of 5,000 upstream tools are served, with a log line
 t.test('upstream progress reaches the caller', async t => {
   const { ada } = await behind(t, hostile())
   const seen: number[] = []
-  // The call goes on until the next one: a client may drop progress that arrives together with its answer.
+  // The call continues until the second message, because clients may drop progress that arrives with the
+  // answer.
   await new Promise<void>((resolve, reject) => {
     ada.callTool({ name: 'progress' }, {
       onprogress: ({ progress }) => {

@@ -1,4 +1,4 @@
-/** Upstreams over HTTP: their faults are bounded, their credentials stay here, and no redirect is followed. */
+/** Upstreams over HTTP: faults are bounded, credentials are not forwarded, and redirects are not followed. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
@@ -117,7 +117,7 @@ t.test('an expired upstream session is reopened once', async t => {
   t.equal(calls, 2)
 })
 
-t.test('a session that the upstream answers with 400 is opened anew, another 400 is not', async t => {
+t.test('only a 400 for an unknown session reopens the upstream session', async t => {
   let calls = 0
   const behind = await far(t, ask((response, message) => {
     calls += 1
@@ -134,7 +134,7 @@ t.test('a session that the upstream answers with 400 is opened anew, another 400
   t.equal(calls, 2)
 })
 
-t.test('the session of a caller is ended at the upstream when it is idle', async t => {
+t.test('an idle upstream session of a caller is closed', async t => {
   const behind = await far(t, ask((response, message) => { answer(response, message, text('done')) }))
   const app = await serving(t, { far: { url: behind.url, share: 'caller', idleMs: 100 } })
   const ada = await client(t, await listening(app), adaKey)
@@ -145,7 +145,7 @@ t.test('the session of a caller is ended at the upstream when it is idle', async
   t.same(new Set(ended()), behind.sessions)
 })
 
-t.test('an upstream that always loses its session gets at most two requests', async t => {
+t.test('an upstream that always loses its session gets two requests', async t => {
   let asked = 0
   const behind = await far(t, ask(response => {
     asked += 1

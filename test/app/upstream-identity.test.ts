@@ -1,4 +1,4 @@
-/** The caller's identity at an upstream: in `_meta`, and in the arguments and variables of its process. */
+/** The caller's identity for an upstream: in `_meta`, and in the arguments and environment of its process. */
 import t from 'tap'
 import { readUpstreams } from '../../src/upstreams/options.js'
 import { adaKey, bobKey, callOf, listening, post } from '../support/service.js'

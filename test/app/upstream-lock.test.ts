@@ -1,4 +1,4 @@
-/** Approved definitions of tools: what changed since is withheld, wherever the change is noticed. */
+/** The lock of upstream tools: tools that changed since their approval are withheld. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Client } from '@modelcontextprotocol/client'
@@ -17,7 +17,7 @@ interface Entry {
 
 const files = { UPSTREAMS_FILE: 'mcp.json', UPSTREAMS_LOCK: 'upstreams.lock.json' }
 
-/** A directory with a file of upstreams, whose tools are approved. */
+/** A directory with an UPSTREAMS_FILE whose tools are approved. */
 async function approved (t: Test, upstream: UpstreamOptions): Promise<string> {
   const directory = t.testdir({})
   write(directory, upstream)
@@ -72,7 +72,7 @@ t.test('a tool that changes while it is served is withheld', async t => {
   t.same(withheld(log), ['echo'])
   await ada.callTool({ name: 'grow' })
   await until(() => withheld(log).includes('grown'))
-  t.same(withheld(log), ['echo', 'grown'], 'each is told once')
+  t.same(withheld(log), ['echo', 'grown'], 'each is logged once')
 })
 
 t.test('a tool added after the approval is withheld', async t => {
@@ -138,11 +138,11 @@ t.test('upstreams approve keeps the old lock if an upstream is unavailable', asy
 })
 
 for (const [what, edit] of [
-  ['a digest', (entry: Entry) => { entry.digest = '0'.repeat(64) }],
-  ['a definition', (entry: Entry) => { entry.definition.description = 'Looks harmless.' }],
-  ['the name of a definition', (entry: Entry) => { entry.definition.name = 'count' }]
+  ['digest', (entry: Entry) => { entry.digest = '0'.repeat(64) }],
+  ['definition', (entry: Entry) => { entry.definition.description = 'Looks harmless.' }],
+  ['definition name', (entry: Entry) => { entry.definition.name = 'count' }]
 ] as Array<[string, (entry: Entry) => void]>) {
-  t.test(`a lock in which only ${what} was edited stops the start and the commands, and names the tool`, async t => {
+  t.test(`a lock with an edited ${what} stops the start and the commands`, async t => {
     const directory = await approved(t, hostile())
     const path = join(directory, files.UPSTREAMS_LOCK)
     const lock = JSON.parse(readFileSync(path, 'utf8'))
@@ -156,10 +156,10 @@ for (const [what, edit] of [
 }
 
 for (const [what, path] of [
-  ['in a directory that is not there', 'no/such/upstreams.lock.json'],
+  ['in a missing directory', 'no/such/upstreams.lock.json'],
   ['that is a directory', 'folder']
 ] as Array<[string, string]>) {
-  t.test(`upstreams approve says why it cannot write a lock ${what}`, async t => {
+  t.test(`upstreams approve refuses a lock ${what}`, async t => {
     const directory = t.testdir({ folder: {} })
     write(directory, hostile())
     const { code, stderr } = await say(['upstreams', 'approve'], directory, { ...files, UPSTREAMS_LOCK: path })

@@ -1,4 +1,4 @@
-/** The life of an upstream's processes: started, shared, ended, and never left behind. */
+/** The processes of an upstream: start, sharing, end, and no leftovers. */
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import { client, hostile, serving, textOf } from '../support/upstreams.js'
 
 const isLinux = process.platform === 'linux' ? false : 'needs /proc'
 
-/** The processes whose command line holds `mark`, without shells around them. */
+/** The processes with `mark` in their command line, without their shells. */
 function processesWith (mark: string): number[] {
   return readdirSync('/proc').filter(name => /^\d+$/.test(name)).flatMap(name => {
     try {
@@ -69,7 +69,7 @@ t.test('each principal has its own process', async t => {
   const [ada, bob] = [await client(t, url, adaKey), await client(t, url, bobKey)]
   const first = await pidOf(ada)
   t.equal(await pidOf(ada), first)
-  t.not(await pidOf(bob), first, 'the idle one made room')
+  t.not(await pidOf(bob), first, 'the idle process was stopped to make room')
   const leaving = new AbortController()
   let isRunning = false
   const waiting = bob
@@ -113,7 +113,7 @@ t.test('fifty restarts leave no process, descriptor or listener behind', { skip:
   const count = async (): Promise<Record<string, number>> => {
     await post(app, callOf('pid'))
     return {
-      // The program and the shell around it.
+      // The program and its shell.
       processes: processesWith(own).length,
       descriptors: readdirSync('/proc/self/fd').length,
       listeners: process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0)
@@ -123,7 +123,7 @@ t.test('fifty restarts leave no process, descriptor or listener behind', { skip:
   const before = await count()
   t.equal(before.processes, 2)
   for (let n = 0; n < 50; n++) await die()
-  // What was killed may take a moment to be gone.
+  // Killed processes may take a moment to disappear.
   await until(async () => JSON.stringify(await count()) === JSON.stringify(before))
 })
 

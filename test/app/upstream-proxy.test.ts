@@ -1,4 +1,4 @@
-/** The `proxy` command as a newcomer runs it, and rights and limits by the names that callers see. */
+/** The `proxy` command, and access and limits by the names that callers see. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -31,7 +31,7 @@ t.test('proxy writes .env, shows the key once and serves the program', async t =
   t.notMatch(running.stdout(), '--demo', 'it has the tools of the program')
   t.match(await call(url, shown, 'echo', { a: 1 }), '{\\"a\\":1}')
   t.match(await call(url, 'mcp_another-key-of-nobody-000000', 'echo'), /MCP_ERR_UNAUTHENTICATED/)
-  t.notMatch(running.stdout() + running.stderr(), /Terminated/, 'the shell around it says nothing')
+  t.notMatch(running.stdout() + running.stderr(), /Terminated/, 'the shell prints nothing')
 })
 
 t.test('proxy keeps an existing .env and shows no key', async t => {

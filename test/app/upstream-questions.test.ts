@@ -1,4 +1,4 @@
-/** Questions of an upstream: within a call they reach its caller, outside of any call nobody is asked. */
+/** Questions of an upstream: within a call they reach its caller; otherwise they are refused. */
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import t, { type Test } from 'tap'
 import type { UpstreamOptions } from '../../src/upstreams/options.js'
@@ -15,7 +15,7 @@ const questions = {
 }
 type Method = keyof typeof questions
 
-/** A client that answers every question, and counts them. */
+/** A client that answers and records every question. */
 async function willing (t: Test, url: string, era: 'modern' | 'legacy'): Promise<{ ada: Client, asked: string[] }> {
   const asked: string[] = []
   const ada = new Client({ name: 'tests', version: '1' }, {
@@ -55,7 +55,7 @@ async function ready (
 
 for (const share of ['caller', 'all'] as const) {
   for (const era of ['modern', 'legacy'] as const) {
-    t.test(`a question outside of any call is answered with an error and asks nobody (${share}, ${era})`, async t => {
+    t.test(`a question outside a call is refused, and no caller is asked (${share}, ${era})`, async t => {
       const { ada, asked } = await ready(t, era, { share, roots: 'caller' })
       for (const [method, params] of Object.entries(questions)) {
         t.equal(textOf(await ada.callTool({ name: 'ask-outside', arguments: { method, params } })), 'asked')
@@ -82,7 +82,7 @@ for (const share of ['caller', 'all'] as const) {
   }
 }
 
-t.test('an upstream learns of no roots unless its options pass them on', async t => {
+t.test('roots are not declared to an upstream unless its options allow it', async t => {
   const { ada, asked } = await ready(t, 'modern', {})
   const declared = await call(ada, 'capabilities') as Record<string, unknown>
   t.same(Object.keys(declared).sort(), ['elicitation', 'sampling'])
@@ -90,7 +90,7 @@ t.test('an upstream learns of no roots unless its options pass them on', async t
   t.same(asked, [])
 })
 
-t.test('all capabilities are declared to an upstream whatever the caller can do', async t => {
+t.test('all capabilities are declared to an upstream, whatever the caller supports', async t => {
   const url = await listening(await serving(t, { one: { ...hostile(), roots: 'caller' } }))
   const ada = new Client({ name: 'tests', version: '1' })
   await ada.connect(new StreamableHTTPClientTransport(new URL(`${url}/mcp`), {

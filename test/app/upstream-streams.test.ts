@@ -1,4 +1,4 @@
-/** Upstreams of SDK v1 over HTTP and the old transport: questions on the stream of a call, and streams that end. */
+/** Upstreams of SDK v1 over HTTP and the old SSE transport: questions during calls, and streams that end. */
 import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { randomUUID } from 'node:crypto'
@@ -11,7 +11,7 @@ import { adaKey, bobKey, listening } from '../support/service.js'
 import { until } from '../support/until.js'
 import { client, serving, textOf } from '../support/upstreams.js'
 
-/** `ask` asks on the stream of its call, `pid` names the server, `never` does not answer. */
+/** `ask` asks on the stream of its call, `pid` returns the server's name, `never` does not answer. */
 function upstream (begun: string[]): Server {
   const name = randomUUID()
   const server = new Server({ name: 'far', version: '1' }, { capabilities: { tools: {} } })
@@ -23,7 +23,7 @@ function upstream (begun: string[]): Server {
     begun.push(params.name)
     if (params.name === 'never') await new Promise(resolve => { signal.addEventListener('abort', resolve) })
     if (params.name === 'pid') return { content: [{ type: 'text', text: name }] }
-    // Both calls are under way before one of them asks.
+    // Waits until both calls are running.
     await until(() => begun.length >= 2)
     const requestedSchema = { type: 'object' as const, properties: { colour: { type: 'string' as const } } }
     const said = await sendRequest(
@@ -90,13 +90,13 @@ for (const era of ['modern', 'legacy'] as const) {
   })
 }
 
-t.test('a server that only speaks the old transport is served with type sse', async t => {
+t.test('a server with only the old transport is served with type sse', async t => {
   const { url } = await overSse(t, [])
   const ada = await client(t, await listening(await serving(t, { far: { url, type: 'sse' } })), adaKey)
   t.match(textOf(await ada.callTool({ name: 'pid' })), /^[0-9a-f-]{36}$/)
 })
 
-t.test('when the stream of the old transport ends, calls fail at once and the next has a new session', async t => {
+t.test('calls fail when an SSE stream ends, and the next call reconnects', async t => {
   const begun: string[] = []
   const { url, server } = await overSse(t, begun)
   const ada = await client(t, await listening(await serving(t, { far: { url, type: 'sse' } })), adaKey)

@@ -1,4 +1,4 @@
-/** Subscriptions to resources of an upstream: asked for once, told to those who subscribed, and ended with the last. */
+/** Subscriptions to resources of an upstream: shared by callers, and ended with the last one. */
 import type { ServerResponse } from 'node:http'
 import type { Client } from '@modelcontextprotocol/client'
 import type { FastifyInstance } from 'fastify'
@@ -11,7 +11,7 @@ import { client, hostile, serving, textOf } from '../support/upstreams.js'
 type Era = 'modern' | 'legacy'
 const now = 'state://now'
 
-/** Subscribes as the era does. Returns what was told so far, and what ends the subscription. */
+/** Subscribes as usual in the era. `told` lists the notifications; `leave` ends the subscription. */
 async function subscribe (
   ada: Client,
   era: Era,
@@ -35,7 +35,7 @@ async function untilAsked (ada: Client, what: string): Promise<void> {
   await until(async () => await asked(ada) === what)
 }
 
-/** Touches the resource until that is told: the stream of a session may not be open yet. */
+/** Touches the resource until a notification arrives, because the stream of a session may not be open yet. */
 async function touchUntil (ada: Client, told: readonly string[]): Promise<void> {
   const before = told.length
   await until(async () => {
@@ -55,7 +55,7 @@ for (const era of ['modern', 'legacy'] as const) {
     t.same([...new Set([...first.told, ...second.told])], [now])
     await first.leave()
     await touchUntil(bob, second.told)
-    t.equal(await asked(ada), '+ state://now', 'one is left')
+    t.equal(await asked(ada), '+ state://now', 'one subscriber is left')
     await second.leave()
     await untilAsked(ada, '+ state://now,- state://now')
   })
@@ -112,7 +112,7 @@ t.test('a subscription is renewed after a crash, and the caller is notified', as
   await untilAsked(ada, '+ state://now')
 })
 
-/** A server of 2026-07-28 over HTTP, and its open streams. */
+/** A server of revision 2026-07-28 over HTTP, with its open streams. */
 async function far (
   t: Test
 ): Promise<{ app: FastifyInstance, url: string, open: Set<ServerResponse>, opened: () => number }> {
@@ -152,7 +152,7 @@ t.test('one stream to a modern upstream carries all resource subscriptions', asy
   behind.app.mcp.addTool({ name: 'later', description: 'Comes later.', handler: async () => 'here' })
   await until(async () => (await ada.listTools()).tools.some(({ name }) => name === 'later'))
   await until(() => behind.open.size === 1)
-  t.equal(behind.open.size, 1, 'the one for the lists')
+  t.equal(behind.open.size, 1, 'the stream for the lists')
   await app.close()
   await until(() => behind.open.size === 0)
 })

@@ -1,4 +1,4 @@
-/** Another MCP server behind the endpoint: its items are served under our rights and limits, in both eras. */
+/** Other MCP servers behind the endpoint: their items are served with our access rules and limits. */
 import t from 'tap'
 import type { UpstreamOptions } from '../../src/upstreams/options.js'
 import { logSink } from '../support/log-sink.js'
@@ -66,18 +66,18 @@ t.test('share: all refuses a question while two callers are served', async t => 
   await waiting
 })
 
-t.test('an upstream process gets four variables and its own', async t => {
+t.test('an upstream process gets four variables and those of its options', async t => {
   const url = await listening(await serving(t, { memo: { ...stdio(), env: { TOKEN: 'its-own' } } }))
   const ada = await client(t, url, adaKey)
   const { pid, ...seen } = JSON.parse(textOf(await ada.callTool({ name: 'environment' }))) as Record<string, unknown>
   t.ok(pid)
-  // The test runner adds its own to every process.
+  // The test runner adds variables to every process.
   const names = Object.keys(seen).filter(name => !/^(_TAPJS|NODE_OPTIONS)/.test(name))
   t.same(names.filter(name => !['PATH', 'HOME', 'LANG', 'TMPDIR', 'TOKEN'].includes(name)), [])
   t.equal(seen.TOKEN, 'its-own')
 })
 
-t.test('a call is answered if its upstream dies, and the next one gets a new process', async t => {
+t.test('a call is answered if its upstream dies, and the next call restarts it', async t => {
   const url = await listening(await serving(t, { memo: stdio() }))
   const ada = await client(t, url, adaKey)
   const died = await ada.callTool({ name: 'die' })
@@ -113,11 +113,11 @@ t.test('items with an invalid name or schema are left out and logged', async t =
 })
 
 for (const [what, upstream] of [
-  ['a command that is not there', { command: '/nowhere/to/be-found' }],
+  ['a missing command', { command: '/nowhere/to/be-found' }],
   ['a process that exits at once', stdio('exit')],
   ['a process that never answers', { ...stdio('silent'), startTimeoutMs: 300 }]
 ] as Array<[string, UpstreamOptions]>) {
-  t.test(`${what} is a missing upstream, not a failed start`, async t => {
+  t.test(`${what} makes the upstream unavailable, and the start succeeds`, async t => {
     const app = await serving(t, { gone: upstream, memo: { ...stdio(), prefix: '' } })
     const ada = await client(t, await listening(app), adaKey)
     t.ok((await ada.listTools()).tools.some(({ name }) => name === 'remember'))
@@ -150,7 +150,7 @@ t.test('the endpoint itself can be an HTTP upstream', async t => {
   t.match(
     await bob.callTool({ name: 'far_whoami' }).catch(String),
     /left out|Unknown|unknown/,
-    'one name alone has no prefix'
+    'a single upstream has no prefix'
   )
   t.match(textOf(await bob.callTool({ name: 'whoami' })), 'apikey:')
 })

@@ -1,4 +1,4 @@
-/** Clients that prove themselves by an assertion (RFC 7523): which one is good, how often, and what else is kept. */
+/** Clients that authenticate by assertion (RFC 7523): valid, invalid and reused assertions. */
 import { type FastifyInstance } from 'fastify'
 import { generateKeyPair } from 'jose'
 import t, { type Test } from 'tap'
@@ -56,7 +56,7 @@ for (const [what, assertion] of [
     'another subject',
     async () => await assertionOf(chatgpt, { sub: 'https://chatgpt.com/oauth/other.json' })
   ],
-  ['the key of somebody else', async () => await assertionOf(chatgpt, {}, otherKey)],
+  ['the key of another client', async () => await assertionOf(chatgpt, {}, otherKey)],
   ['an HMAC', async () => await assertionOf(chatgpt, {}, weakKey, 'HS256')],
   [
     'no signature',
@@ -101,7 +101,7 @@ t.test('a client assertion is accepted once', async t => {
   )
 })
 
-t.test('unavailable client keys give 503 and lose nothing', async t => {
+t.test('unavailable client keys give 503, and a retry succeeds', async t => {
   const { app, documents, fields } = await chatgptApp(t)
   documents.answer(jwksUri, (_request, response) => { response.writeHead(503).end() })
   const refused = await token(app, { ...fields, ...await assertionOf(chatgpt) })

@@ -1,4 +1,4 @@
-/** What the authorization server decides is on record, with who, by what key, and for which client. */
+/** The audit records of the authorization server: the caller, the key and the client of each decision. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'

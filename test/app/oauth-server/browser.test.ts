@@ -1,4 +1,4 @@
-/** The sign-in in a real browser: its form rules, its cookies, its keyboard. */
+/** The sign-in in a real browser: forms, cookies and the keyboard. */
 import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
@@ -16,15 +16,15 @@ interface Place {
   readonly url: string
   readonly callback: string
   readonly key: string
-  /** What came to the callback. */
+  /** The queries that the callback received. */
   readonly answers: URLSearchParams[]
   readonly authorize: (fields?: Record<string, string>) => string
-  /** What the browser said that is wrong with a page. */
+  /** Errors and warnings that the browser reported. */
   readonly complaints: string[]
   readonly watch: (page: Page) => Page
 }
 
-/** The service on a real port, and a client that waits for its answer at another one. */
+/** Starts the service and a client's callback server on real ports. */
 async function place (
   t: Test,
   metadata: object = {},
@@ -33,7 +33,7 @@ async function place (
   const answers: URLSearchParams[] = []
   const client: Server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://localhost')
-    // Browsers ask for an icon, too.
+    // Ignores requests for /favicon.ico.
     if (pathname === '/callback') answers.push(searchParams)
     response.setHeader('content-type', 'text/html')
     response.end('<title>Back</title>You are back.')
@@ -81,7 +81,7 @@ async function openPage (
 
 const shots = process.env.SCREENSHOTS === undefined ? undefined : join(import.meta.dirname, '../../../docs/images')
 
-/** The pages as the documentation shows them, in one look: `[colors, width]`. */
+/** The variants of the screenshots in the documentation: `[color scheme, width]`. */
 const looks = { '': ['light', 760], '-dark': ['dark', 760], '-narrow': ['light', 360] } as const
 
 const view: ConsentView = {
@@ -146,7 +146,7 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
   t.test('the sign-in works with the keyboard alone', async t => {
     const here = await place(t)
     const page = await openPage(await person(browser), here)
-    // The page is loaded before `autofocus` has its effect.
+    // `autofocus` takes effect after the page has loaded.
     await page.waitForSelector('#key:focus')
     await page.keyboard.type(here.key)
     await page.keyboard.press('Enter')
@@ -200,14 +200,14 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
     t.equal(here.answers.length, 0)
   })
 
-  t.test('going back after an approval approves nothing again', async t => {
+  t.test('going back after an approval does not approve again', async t => {
     const here = await place(t)
     const page = await openPage(await person(browser), here)
     await page.fill('#key', here.key)
     await page.keyboard.press('Enter')
     await page.click('button[value=approve]')
     await page.waitForURL(`${here.callback}**`)
-    // Chromium keeps no page of ours, and sends no form again by itself.
+    // Chromium does not cache our pages, and does not resubmit a form by itself.
     await page.goBack().catch(() => {})
     t.equal(await page.locator('button[value=approve]').count(), 0)
     await page.goBack().catch(() => {})
@@ -252,7 +252,7 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
             return scrollWidth <= clientWidth
           }),
           true,
-          'nothing sticks out'
+          'nothing overflows'
         )
       }
       await page.fill('#key', here.key)

@@ -1,7 +1,4 @@
-/**
- * The OAuth clients that people build on, end to end on real sockets: from a 401 to a call, a refresh and a
- * revocation.
- */
+/** Popular OAuth clients, end to end over real sockets: from a 401 to a call, a refresh and a revocation. */
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import type { OAuthClientInformationMixed } from '@modelcontextprotocol/sdk/shared/auth.js'
@@ -24,7 +21,7 @@ const registeredId = 'by-hand'
 
 interface Running { readonly base: string, readonly url: string }
 
-/** On a real port, with a client of each kind known. */
+/** Starts the service on a real port, with one known client of each kind. */
 async function running (t: Test): Promise<Running> {
   const documents = await rehosted(t)
   documents.answer(documentUrl, {
@@ -56,7 +53,7 @@ async function running (t: Test): Promise<Running> {
   return { base, url: `${base}/mcp` }
 }
 
-/** The person in front of the pages. Returns where they are sent in the end. */
+/** Acts as the person on the pages. Resolves to the final redirect. */
 async function consent (url: URL): Promise<URL> {
   let response = await fetch(url, { redirect: 'manual' })
   const cookie = (response.headers.get('set-cookie') ?? '').split(';', 1)[0] ?? ''
@@ -117,7 +114,7 @@ for (const [kind, remember] of Object.entries(memories)) {
       })
       await client.close()
 
-      // As an access token that has expired.
+      // Simulates an expired access token.
       const tokens = memory.tokens()
       const before = tokens?.refresh_token
       if (tokens !== undefined) memory.saveTokens({ ...tokens, access_token: 'expired' })
@@ -165,7 +162,7 @@ for (const kind of ['dynamic', 'document', 'registered'] as const) {
       state,
       resource: url
     })
-    // It checks `iss`, as the metadata promises it (RFC 9207).
+    // openid-client checks `iss`, because the metadata announces it (RFC 9207).
     const tokens = await openid.authorizationCodeGrant(config, await consent(asked), {
       pkceCodeVerifier: verifier,
       expectedState: state

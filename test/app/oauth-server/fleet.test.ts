@@ -1,4 +1,4 @@
-/** Two instances behind one address that share a Redis: what one gives, the other takes, and each thing once. */
+/** Two instances with one Redis: each accepts what the other issued, and one-time values work once. */
 import t from 'tap'
 import { redisServer, withoutRedis } from '../../support/redis.js'
 import { until } from '../../support/until.js'
@@ -21,7 +21,7 @@ import { say } from '../../support/terminal.js'
 
 t.test('two instances with one Redis', { skip: withoutRedis }, async t => {
   const { url } = await redisServer(t)
-  // Longer than a busy machine takes.
+  // Longer than a busy machine needs.
   const env = { REDIS_URL: url, REDIS_TIMEOUT_MS: '60000', PREAUTH_RATE_LIMIT_MAX: '100000', RATE_LIMIT_MAX: '100000' }
   const [a, b] = [await signInService(t, { env }), await signInService(t, { env })]
 

@@ -1,4 +1,4 @@
-/** Hostile requests to the token, revocation and registration endpoints, one test a row. */
+/** Hostile requests to the token, revocation and registration endpoints. */
 import t from 'tap'
 import {
   approve, pkce, redirectUri, register, resource, signIn, signInService, token
@@ -114,12 +114,12 @@ for (const [what, request, status, error] of [
 
 for (const [what, metadata, error] of [
   ['no redirects', {}, 'invalid_redirect_uri'],
-  ['no list of redirects', { redirect_uris: redirectUri }, 'invalid_redirect_uri'],
+  ['redirects that are not a list', { redirect_uris: redirectUri }, 'invalid_redirect_uri'],
   ['a redirect over http', { redirect_uris: ['http://app.example.com/callback'] }, 'invalid_redirect_uri'],
   ['a redirect with a fragment', { redirect_uris: [`${redirectUri}#a`] }, 'invalid_redirect_uri'],
   ['a redirect with user info', { redirect_uris: ['https://a:b@app.example.com/'] }, 'invalid_redirect_uri'],
-  ["a scheme of an app's own", { redirect_uris: ['cursor://callback'] }, 'invalid_redirect_uri'],
-  ['a script', { redirect_uris: ['javascript:alert(1)'] }, 'invalid_redirect_uri'],
+  ['a custom scheme', { redirect_uris: ['cursor://callback'] }, 'invalid_redirect_uri'],
+  ['a javascript: redirect', { redirect_uris: ['javascript:alert(1)'] }, 'invalid_redirect_uri'],
   [
     '21 redirects',
     { redirect_uris: Array.from({ length: 21 }, (_, index) => `${redirectUri}/${index}`) },

@@ -1,4 +1,4 @@
-/** Hostile authorization requests and forms, one test a row. */
+/** Hostile authorization requests and forms. */
 import t from 'tap'
 import {
   adaKey, authorizeUrl, form, open, pkce, press, publicUrl, redirectUri, register, signInService
@@ -6,12 +6,12 @@ import {
 
 const { challenge } = pkce()
 
-/** What comes before the client is verified is a page: nobody is sent anywhere. */
+/** Errors before the client is verified are shown on a page, without a redirect. */
 for (const [what, fields] of [
   ['no client', { client_id: undefined }],
   ['an unknown client', { client_id: 'dyn-00000000000000000000000000000000' }],
   ['a client whose id is a private address', { client_id: 'https://127.0.0.1/client.json' }],
-  ['a client whose id is http', { client_id: 'http://app.example.com/client.json' }],
+  ['a client whose id is an http URL', { client_id: 'http://app.example.com/client.json' }],
   ['a subdomain of the redirect', { redirect_uri: 'https://app.example.com.evil.example/callback' }],
   ['a redirect with user info', { redirect_uri: 'https://app.example.com@evil.example/callback' }],
   ['a redirect with an encoded slash', { redirect_uri: 'https://app.example.com%2fevil.example/callback' }],
@@ -21,7 +21,7 @@ for (const [what, fields] of [
   ['a redirect with another path', { redirect_uri: `${redirectUri}/../evil` }],
   ['a redirect with a query that was not registered', { redirect_uri: `${redirectUri}?next=https://evil.example` }],
   ['a redirect over http', { redirect_uri: 'http://app.example.com/callback' }],
-  ['a redirect to a script', { redirect_uri: 'javascript:alert(1)' }],
+  ['a javascript: redirect', { redirect_uri: 'javascript:alert(1)' }],
   ['a redirect with a line break', { redirect_uri: `${redirectUri}\r\nSet-Cookie: a=b` }],
   ['a redirect to loopback that was not registered', { redirect_uri: 'http://127.0.0.1:1234/callback' }]
 ] as const) {
@@ -56,7 +56,7 @@ for (const [what, error, fields, more] of [
   ['the fragment as response mode', 'invalid_request', { response_mode: 'fragment' }],
   ['a request object', 'invalid_request', { request: 'eyJhbGciOiJub25lIn0.e30.' }],
   ['another resource', 'invalid_target', { resource: 'https://other.example.com/mcp' }],
-  ['the base as resource', 'invalid_target', { resource: publicUrl }],
+  ['the base URL as resource', 'invalid_target', { resource: publicUrl }],
   ['a malformed scope', 'invalid_scope', { scope: 'a"b' }],
   ['too many scopes', 'invalid_scope', { scope: Array.from({ length: 101 }, (_, index) => `s${index}`).join(' ') }]
 ] as const) {

@@ -1,5 +1,4 @@
-/** The hosts that people use, with the documents that they publish, their redirects, and the requests that
- * they send. */
+/** Popular MCP hosts, with their published client documents, their redirects and their requests. */
 import t from 'tap'
 import { rehosted } from '../../support/rehosted.js'
 import { adaKey, callOf, post } from '../../support/service.js'
@@ -37,7 +36,7 @@ for (const { name, document, redirect, scope, asserts = false, sendsNoResource =
         .structuredContent.client.id,
       clientId
     )
-    // Hosts refresh from several places at once.
+    // Hosts refresh concurrently from several places.
     const refresh = {
       grant_type: 'refresh_token',
       client_id: clientId,

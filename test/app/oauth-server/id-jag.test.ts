@@ -1,4 +1,4 @@
-/** Enterprise-managed authorization: what an identity provider vouches for, and what it cannot. */
+/** Enterprise-managed authorization: which assertions of an identity provider give access, and how much. */
 import { SignJWT } from 'jose'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -114,9 +114,9 @@ t.test('callers of a trusted issuer have separate ids', async t => {
   )
 })
 
-t.test('the keys of a trusted issuer are waited for as long as JWT_JWKS_TIMEOUT_MS says', async t => {
+t.test('slow keys of a trusted issuer are waited for up to JWT_JWKS_TIMEOUT_MS', async t => {
   const { app, clientId, assertion, answer } = await vouching(t, issuer => ({ OAUTH_TRUSTED_ISSUERS: issuer }))
-  // Longer than by default.
+  // Slower than the default timeout.
   answer('/jwks', (...reply) => { setTimeout(() => { json({ keys: [key.jwk] })(...reply) }, 2500) })
   const { status } = await token(app, { grant_type: grantType, client_id: clientId, assertion: await assertion() })
   t.equal(status, 200)
@@ -134,7 +134,7 @@ for (const [what, change, error] of [
   ['no subject', { sub: undefined }, 'invalid_grant'],
   ['an old expiry', { exp: now() - 60 }, 'invalid_grant'],
   ['a life of two hours', { exp: now() + 7200 }, 'invalid_grant'],
-  ['a key to prove', { cnf: { jkt: 'x' } }, 'invalid_grant']
+  ['a proof-of-possession key', { cnf: { jkt: 'x' } }, 'invalid_grant']
 ] as const) {
   t.test(`an assertion with ${what} is refused`, async t => {
     const { app, clientId, assertion } = await vouching(t)

@@ -1,7 +1,4 @@
-/**
- * Keys that the host app looks up itself: they may sign clients in only where the app can say later that
- * they are good.
- */
+/** Keys that the host app verifies itself: they sign clients in only if `stillGood` can check them later. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { mcpAuth } from '../../../src/mcp-auth.js'
@@ -27,7 +24,7 @@ async function withUsers (t: Test, options: Partial<McpAuthOptions> = {}): Promi
         ? { id: 'tenant-7', scopes: ['files:read'], keyId: 'k1', attributes: { tenant: 'acme' } }
         : null,
     verifyKeyTtlMs: 0,
-    // Longer than a busy machine takes.
+    // Longer than a busy machine needs.
     verifyKeyTimeoutMs: 120_000,
     stillGood: principal => {
       users.asked.push(`${principal.id} ${principal.keyId} ${String(principal.attributes.tenant)}`)
@@ -106,7 +103,7 @@ t.test('a key of verifyKey cannot sign in without stillGood', async t => {
   t.equal(page.status, 403)
 })
 
-t.test('a key that nobody knows is refused at the sign-in', async t => {
+t.test('an unknown key is refused at the sign-in', async t => {
   const { app } = await withUsers(t)
   const page = await press(
     app,

@@ -1,4 +1,4 @@
-/** Refresh tokens: rotated, forgiving to real hosts, and the end of a grant where one comes back. */
+/** Refresh tokens: rotation, tolerance for concurrent refreshes, and revocation on reuse. */
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { logSink } from '../../support/log-sink.js'

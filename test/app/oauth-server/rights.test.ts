@@ -1,4 +1,4 @@
-/** What a grant is worth: never more than the key behind it, and nothing when that ends. */
+/** The rights of a grant: never more than those of its key, and none once the key ends. */
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { revokeKey, rotateKey, setDisabled } from '../../../src/api-keys/changes.js'
@@ -20,7 +20,7 @@ async function change (path: string, id: string, fields: Partial<KeyRecord>): Pr
   }))
 }
 
-/** Asks until the answer is `status`. */
+/** Polls until the answer has this status. */
 async function becomes (app: FastifyInstance, { bearer }: SignedIn, status: number): Promise<void> {
   await until(async () => (await post(app, callOf('whoami'), bearer)).status === status)
 }
@@ -29,7 +29,7 @@ const ends: Array<[string, (path: string, id: string) => Promise<unknown>]> = [
   ['revoked', async (path, id) => await changeKeyFile(path, records => revokeKey(records, id))],
   ['disabled', async (path, id) => await changeKeyFile(path, records => setDisabled(records, id, true))],
   [
-    'rotated away',
+    'rotated without a grace period',
     async (path, id) =>
       await changeKeyFile(path, records => ({ ...rotateKey(records, id, 0), result: undefined }))
   ],

@@ -1,4 +1,4 @@
-/** Who may sign in, and with which scopes: no more than the key has. */
+/** Which keys can sign in, and which scopes a sign-in grants. */
 import t from 'tap'
 import { revokeKey } from '../../../src/api-keys/changes.js'
 import { changeKeyFile } from '../../../src/api-keys/file.js'
@@ -29,9 +29,9 @@ t.test('a key without scopes grants none of the requested scopes', async t => {
 
 for (const [what, options, status] of [
   ['made with --no-oauth', { oauth: false }, 403],
-  ['held to networks', { cidrs: ['127.0.0.0/8'] }, 403],
-  ['held to networks, made with --oauth', { cidrs: ['127.0.0.0/8'], oauth: true }, 200],
-  ['held to other networks, made with --oauth', { cidrs: ['192.0.2.0/24'], oauth: true }, 401]
+  ['limited to networks', { cidrs: ['127.0.0.0/8'] }, 403],
+  ['limited to networks, made with --oauth', { cidrs: ['127.0.0.0/8'], oauth: true }, 200],
+  ['limited to other networks, made with --oauth', { cidrs: ['192.0.2.0/24'], oauth: true }, 401]
 ] as const) {
   t.test(`a key ${what} gets ${status} at the sign-in`, async t => {
     const { app, key } = await withKey(t, options)

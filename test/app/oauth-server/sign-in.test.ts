@@ -1,4 +1,4 @@
-/** The whole way of a client: metadata, registration, pages, code, tokens, calls, refresh, revocation. */
+/** The whole sign-in of a client, from metadata and registration to calls, refresh and revocation. */
 import t from 'tap'
 import { logSink } from '../../support/log-sink.js'
 import {
