@@ -1,4 +1,4 @@
-/** The AI SDK's MCP client as a program: lists and calls once, and prints both as JSON. */
+/** Runs the MCP client of the AI SDK: lists the tools, calls one, and prints both answers as JSON. */
 import { createMCPClient } from '@ai-sdk/mcp'
 
 const [url, header] = process.argv.slice(2)

@@ -1,4 +1,4 @@
-/** The server that clients sign in at, and how it may know them. */
+/** The server that the clients sign in to, and the ways in which it can know them. */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -13,14 +13,17 @@ const run = promisify(execFile)
 const cli = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const document = 'https://app.example.com/mcp-remote.json'
 
-/** How the authorization server may know `mcp-remote`, with the arguments that tell it to use that way. */
+/** How the authorization server knows `mcp-remote`, with the arguments that make it use that way. */
 export const knownBy: Readonly<Record<string, readonly string[]>> = {
   'by dynamic registration': [],
   'by the operator': ['--static-oauth-client-info', JSON.stringify({ client_id: 'mcp-remote' })],
   'by its document': ['--client-metadata-url', document]
 }
 
-/** A host whose documents come from this machine; the operator registers a client by the command. */
+/**
+ * Builds a server that serves client documents from this machine. Clients of the operator are added by
+ * command.
+ */
 export async function signInHost (
   publicUrl: string,
   stateDir: string,
@@ -35,7 +38,7 @@ export async function signInHost (
     apiKeys: [key], jwtSecret: secret, publicUrl, stateDir, oauthServer: { fetchDocument }
   })
   await app.ready()
-  // Beside the server, as an operator would.
+  // In a separate process, like an operator.
   if (known === 'by the operator') {
     const command = ['--import', 'tsx', cli, 'clients', 'add', '--name', 'mcp-remote', '--id', 'mcp-remote']
     await run(process.execPath, [...command, '--redirect', redirect], {
@@ -51,7 +54,7 @@ export async function revokeGrants (app: FastifyInstance): Promise<void> {
   if (revoked.length !== 1) throw new Error('the grant was not revoked')
 }
 
-/** As an admin. */
+/** Calls as an admin. */
 async function callAs (app: FastifyInstance, params: object): Promise<ReturnType<typeof JSON.parse>> {
   const response = await app.inject({
     method: 'POST',

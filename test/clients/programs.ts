@@ -1,4 +1,4 @@
-/** The clients as programs: their packages, the Node that runs them, and what they print. */
+/** Installs the clients, and runs them on a suitable Node. */
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,13 +17,13 @@ export function environment (home: string): Record<string, string> {
   }
 }
 
-/** Installs the clients where they are not, and resolves to the path of a Node that can load them. */
+/** Installs missing clients. Resolves to the path of a Node that can run them. */
 export async function install (): Promise<string> {
   const { packages } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { version: string }>
   }
   const isThere = names.every(name => versionOf(name) === packages[`node_modules/${name}`]?.version)
-  // No install script is needed: the Node comes as the file it is.
+  // The install scripts are not needed: they would only link the packaged Node.
   if (!isThere) {
     await output('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'], {
       cwd: folder,
@@ -42,15 +42,15 @@ export function fileOf (name: string, path: string): string {
   return join(folder, 'node_modules', name, path)
 }
 
-/** The Inspector and the AI SDK want 22.19 or later. */
+/** The Inspector and the AI SDK require Node 22.19 or later. */
 function findNode (): string {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   if (major > 22 || (major === 22 && minor >= 19)) return process.execPath
   const own = fileOf(`node-${process.platform}-${process.arch}`, 'bin/node')
   if (!existsSync(own)) {
     throw new Error(
-      `these clients need Node 22.19 or later, and none is packaged for ${process.platform} on ` +
-        `${process.arch}: run this with one`
+      `these clients need Node 22.19 or later, and npm has none for ${process.platform} on ` +
+        `${process.arch}: run this with a later Node`
     )
   }
   return own

@@ -1,7 +1,6 @@
 /**
- * Clients that people use, as programs of their own: each connects, lists and calls, with a key and with a
- * token, twice in a row. `--fleet`: with sessions, against two instances with one Redis, each request at the other
- * one than the one before.
+ * Runs popular clients as separate programs. Each connects, lists and calls with a key and with a token,
+ * twice. `--fleet`: with sessions, against two instances with one Redis that get the requests in turn.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
@@ -20,21 +19,21 @@ import { signInAt } from './sign-in.js'
 
 interface Found {
   readonly tools: readonly string[]
-  /** What `whoami` said. */
+  /** The answer of `whoami`. */
   readonly whoami: string
 }
 
 interface Target {
   readonly url: string
-  /** `Name: value` */
+  /** In the form `Name: value`. */
   readonly header: string
-  /** Where the program may leave what it likes: never the user's own folders. */
+  /** A directory for files of the program, instead of the user's home. */
   readonly home: string
 }
 
 type Use = (target: Target) => Promise<Found>
 
-/** Whether the person is asked in each round of a sign-in. */
+/** The rounds of a sign-in, and whether the client must ask the person in each. */
 const rounds = [['the first time', true], ['again', false], ['after a revocation', true]] as const
 
 const node = await install()
@@ -85,8 +84,8 @@ const clients: Record<string, Use> = {
 process.exitCode = [await useAll(), await useOAuth()].every(Boolean) ? 0 : 1
 
 /**
- * `mcp-remote` without a credential: it sends the person to the sign-in, is there again with what it kept, and
- * asks again once that was revoked.
+ * Runs `mcp-remote` without a credential: it must ask the person to sign in, reuse the stored tokens the next
+ * time, and ask again once the grant was revoked.
  */
 async function useOAuth (): Promise<boolean> {
   let allWell = true
@@ -140,7 +139,7 @@ async function signedIn (url: string, args: readonly string[], home: string, mus
   })
   try {
     await client.connect(transport, { timeout: limitMs })
-    if (isAsked !== mustAsk) throw new Error(mustAsk ? 'it asked nobody' : 'it asked again')
+    if (isAsked !== mustAsk) throw new Error(mustAsk ? 'it did not ask to sign in' : 'it asked to sign in again')
     const { tools } = await client.listTools()
     const { content } = await client.callTool({ name: 'whoami' })
     return { tools: tools.map(({ name }) => name), whoami: JSON.stringify(content) }
@@ -191,10 +190,10 @@ async function openServer (ends: Array<() => unknown>, more: Record<string, stri
   return `http://localhost:${(app.server.address() as AddressInfo).port}/mcp`
 }
 
-/** Two instances behind a relay that asks them in turn. */
+/** Starts two instances behind a relay that sends them requests in turn. */
 async function openFleet (ends: Array<() => unknown>): Promise<string> {
   const redis = await redisServer({ teardown: end => { ends.push(end) } })
-  // A busy machine is no outage.
+  // Long enough that a busy machine does not count as an outage.
   const shared = { REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '5000', MCP_SESSIONS: 'on', DRAIN_DELAY_MS: '0' }
   const [one, other] = [await openServer(ends, shared), await openServer(ends, shared)]
   const relay = await openPassThrough(new URL(one), undefined, [new URL(other)])
@@ -207,7 +206,7 @@ function problemOf ({ tools, whoami }: Found, id: string): string | undefined {
   return whoami.includes(id) ? undefined : `was called ${whoami.slice(0, 200)}`
 }
 
-/** Runs a program on a Node that can load it, and resolves to what it printed. */
+/** Runs a program on a Node that can run it. Resolves to its output. */
 async function run (args: readonly string[], home: string): Promise<string> {
   return await output(node, args, { env: environment(home) })
 }

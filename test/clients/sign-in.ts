@@ -1,6 +1,6 @@
-/** A person in front of the sign-in pages, for clients that are programs of their own. */
+/** Acts as the person on the sign-in pages, for clients that run as separate programs. */
 
-/** Follows an authorization URL as a browser would, gives the key, approves, and goes where that leads. */
+/** Follows an authorization URL like a browser, enters the key, approves, and follows the redirect. */
 export async function signInAt (url: string, key: string): Promise<void> {
   let response = await fetch(url, { redirect: 'manual' })
   const cookie = (response.headers.get('set-cookie') ?? '').split(';', 1)[0] ?? ''
@@ -16,7 +16,7 @@ export async function signInAt (url: string, key: string): Promise<void> {
   }
   const location = response.headers.get('location')
   if (location === null) throw new Error(`the sign-in ended with ${response.status}`)
-  // A person takes longer than the client, which opens its callback only now.
+  // Retries, because the client may open its callback only now.
   for (let tries = 0; ; tries++) {
     const answer = await fetch(location).catch((error: unknown) => {
       if (tries > 50) throw error

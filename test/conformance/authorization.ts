@@ -1,7 +1,4 @@
-/**
- * Runs the suite's scenarios for authorization servers, with a registered client and a person who gives a
- * key and approves.
- */
+/** Runs the suite's scenarios for authorization servers, with a registered client and simulated sign-ins. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +12,7 @@ import type { Suite } from './suite.js'
 const clientId = 'conformance'
 const key = 'key-of-the-conformance-run'
 
-/** What is wrong, as sentences; none where every check passes. */
+/** The problems as sentences; empty if every check passes. */
 export async function authorizationComplaints (suite: Suite): Promise<readonly string[]> {
   const [port, callbackPort] = [await freePort(), await freePort()]
   const directory = mkdtempSync(join(tmpdir(), 'conformance-'))
@@ -59,7 +56,7 @@ export async function authorizationComplaints (suite: Suite): Promise<readonly s
 const scenarios = ['authorization-server-metadata-endpoint', 'authorization-code-grant']
 
 function judge (printed: string): readonly string[] {
-  // A scenario that was skipped passes no check.
+  // A skipped scenario reports no passed check.
   const isWell = scenarios.every(name => new RegExp(`${name}: [1-9]\\d* passed, 0 failed\\s*$`, 'm').test(printed))
   return isWell
     ? []

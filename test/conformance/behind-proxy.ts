@@ -1,4 +1,6 @@
-/** Checks that fail with the fixture behind the proxy, and why. docs/conformance.md has the same. */
+/**
+ * The checks that fail if the fixture is behind the proxy, with reasons. docs/conformance.md lists them too.
+ */
 export interface ExpectedFailure {
   readonly scenario: string
   readonly check: string

@@ -1,4 +1,4 @@
-/** The fixture offers what the suite looks for: some of its scenarios pass vacuously where a tool is missing. */
+/** The fixture has the tools that the suite uses. Without them, some scenarios would pass without a check. */
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { adaKey, modern, post, withKey } from '../support/service.js'

@@ -1,4 +1,4 @@
-/** The server that the conformance suite is run against: the public API, and nothing else. */
+/** The server that the conformance suite tests. Uses only the public API. */
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../../src/index.js'
 import { askingTools } from './fixture/asking.js'
@@ -7,10 +7,10 @@ import { prompts } from './fixture/prompts.js'
 import { resources } from './fixture/resources.js'
 import { changingTools, streamingTools } from './fixture/streaming.js'
 
-/** A run sends some hundred requests within seconds, wrong ones among them. */
+/** A run sends hundreds of requests within seconds, including invalid ones. */
 export const wideLimits = { RATE_LIMIT_MAX: '1000000', PREAUTH_RATE_LIMIT_MAX: '1000000' }
 
-/** `env` as for the service itself; the limits are raised where it does not set them. */
+/** `env` is like that of the service. Limits that it does not set are raised. */
 export async function buildFixture (env: Readonly<Record<string, string | undefined>>): Promise<FastifyInstance> {
   const app = await buildApp({
     env: { ...wideLimits, LOG_LEVEL: 'warn', ...env },

@@ -1,27 +1,24 @@
-/**
- * The runs that make up conformance: which line of the suite, at which revision, and which scenarios each
- * must pass.
- */
+/** The runs of the conformance suite: its release line, the revision, and the scenarios that must pass. */
 import { readFile } from 'node:fs/promises'
 import type { Suite } from './suite.js'
 
 export interface Scenario {
   readonly name: string
-  /** Counts in the suite's own figure. The others must pass just as well. */
+  /** Whether it counts for the suite's own score. All scenarios must pass. */
   readonly scored: boolean
 }
 
 export interface Leg {
   readonly suite: Suite
   readonly title: string
-  /** What the suite's `server` command is given. */
+  /** The arguments of the suite's `server` command. */
   readonly flags: readonly string[]
   readonly scenarios: readonly Scenario[]
 }
 
 const revisions = ['2025-11-25', '2026-07-28']
 
-/** `stable` has no requirement sets: all that it knows about servers is to pass. */
+/** `stable` has no requirement sets, so all of its server scenarios must pass. */
 export async function legsOf ({ stable, next }: Record<'stable' | 'next', Suite>): Promise<readonly Leg[]> {
   const known = [...(await stable.run(['list', '--server'])).matchAll(/^ {2}- (\S+)/gm)]
   const all: Leg = {
@@ -39,8 +36,8 @@ export async function legsOf ({ stable, next }: Record<'stable' | 'next', Suite>
 }
 
 /**
- * The server scenarios of a requirement set. Of the unscored ones only the extensions are left
- * out: the specification has them optional, and this package offers none.
+ * The server scenarios of a requirement set. Excludes only scenarios of extensions, which the specification
+ * makes optional and this package does not have.
  */
 function requirements (yaml: string): Scenario[] {
   const scored = /^server:\n((?: {2}- .*\n)+)/m.exec(yaml)?.[1] ?? ''

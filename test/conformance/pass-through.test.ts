@@ -1,11 +1,13 @@
-/** The pass-through adds a key and changes nothing else, or the suite would test something else than the server. */
+/**
+ * The pass-through adds a key and changes nothing else; otherwise the suite would not test the server itself.
+ */
 import { once } from 'node:events'
 import { type IncomingMessage, type ServerResponse, createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { openPassThrough } from './pass-through.js'
 
-/** A pass-through before a server that answers as `answer` does. */
+/** Starts a pass-through in front of a server that answers with `answer`. */
 async function passing (
   t: Test,
   answer: (request: IncomingMessage, reply: ServerResponse) => void

@@ -1,5 +1,5 @@
 /**
- * Stands before a server and adds a key to each request, where one is given: the suite cannot send headers of its own.
+ * A proxy that adds a key to each request, if one is given, because the suite cannot send its own headers.
  */
 import {
   type IncomingHttpHeaders,
@@ -17,8 +17,8 @@ export interface PassThrough {
 }
 
 /**
- * `target`: the endpoint's URL; `others`: those of more instances, which are asked in turn. Streams in both directions,
- * and passes on that a caller left.
+ * `target` is the URL of the endpoint, `others` those of further instances, which get requests in turn.
+ * Streams in both directions, and disconnects from the server when the caller disconnects.
  */
 export async function openPassThrough (
   target: URL,
@@ -30,7 +30,7 @@ export async function openPassThrough (
   const server = createServer((incoming, reply) => {
     forward(incoming, reply, targets[count++ % targets.length] ?? target, apiKey)
   })
-  // A stream may be silent for as long as it is open.
+  // Streams may be silent for any time.
   server.requestTimeout = 0
   const own = await listen(server)
   return {
@@ -53,7 +53,7 @@ function forward (incoming: IncomingMessage, reply: ServerResponse, target: URL,
   })
   outgoing.once('response', answer => {
     reply.writeHead(answer.statusCode ?? 502, answer.headers)
-    // A stream's first event may be long in coming; its headers are not.
+    // Sends the headers at once, because the first event of a stream may take long.
     reply.flushHeaders()
     pipeline(answer, reply, () => { outgoing.destroy() })
   })
@@ -65,7 +65,7 @@ function forward (incoming: IncomingMessage, reply: ServerResponse, target: URL,
   pipeline(incoming, outgoing, () => {})
 }
 
-/** Host and Origin of a foreign page must reach the server as they are: only our own name is replaced by its name. */
+/** Replaces only the proxy's own name, because the server must see the Host and Origin of foreign pages. */
 function renamed (headers: IncomingHttpHeaders, { socket }: IncomingMessage, target: URL): IncomingHttpHeaders {
   const { host, origin, connection: _, 'keep-alive': __, ...rest } = headers
   const port = String(socket.localPort)

@@ -1,7 +1,7 @@
 /**
- * Runs both lines of the official suite against the fixture, with authentication on. `--write` keeps the results in
- * docs/conformance.md. `--fleet`: against two instances with one Redis, each request at the other one than
- * the one before. `--behind`: with the fixture as an upstream behind the proxy.
+ * Runs both release lines of the official suite against the fixture, with authentication. `--write` writes
+ * the results to docs/conformance.md. `--fleet`: against two instances with one Redis that get the requests
+ * in turn. `--behind`: with the fixture as an upstream behind the proxy.
  */
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
@@ -16,7 +16,7 @@ import { openSuites } from './suite.js'
 import { type Result, complaints, isWritten, render, write } from './table.js'
 import { judge } from './verdicts.js'
 
-/** A run takes some seconds. */
+/** A run takes a few seconds. */
 const runLimitMs = 3 * 60_000
 
 const interruption = new AbortController()
@@ -74,7 +74,7 @@ async function openFixture (env: Readonly<Record<string, string>>, ends: Array<(
   return new URL(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}/mcp`)
 }
 
-/** Prints the table, and every check that fails unexpectedly or passes unexpectedly. */
+/** Prints the table, and the checks that fail or pass unexpectedly. */
 function reportBehind (results: readonly Result[]): void {
   process.stdout.write(`${render(results)}\n\n`)
   const failed = complaints(results)
@@ -95,7 +95,7 @@ function reportBehind (results: readonly Result[]): void {
   if (wrong.length > 0) process.exitCode = 1
 }
 
-/** The endpoint with the fixture behind it, where each caller has a session. */
+/** The endpoint with the fixture as its upstream, and a session for each caller. */
 async function openProxy (url: URL, env: Readonly<Record<string, string>>, ends: Array<() => unknown>): Promise<URL> {
   const headers = { 'x-api-key': env.API_KEYS ?? '' }
   const app = await buildApp({
@@ -113,7 +113,7 @@ async function report (results: readonly Result[], others: readonly string[]): P
   const wrong = [...complaints(results), ...others]
   process.stdout.write(`${text}\n\n`)
   if (process.argv.includes('--write')) await write(text)
-  else if (!await isWritten(text)) wrong.push('docs/conformance.md says something else: npm run conformance -- --write')
+  else if (!await isWritten(text)) wrong.push('docs/conformance.md is outdated: npm run conformance -- --write')
   process.stdout.write(
     wrong.length === 0 ? 'Conformant: every check passes, without warnings.\n' : `${wrong.join('\n')}\n`
   )

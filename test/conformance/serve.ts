@@ -1,4 +1,7 @@
-/** Starts the fixture alone, for a suite of one's own: `PORT`, `API_KEYS` and `MCP_SESSIONS` from the environment. */
+/**
+ * Starts only the fixture, for your own suite. Reads `PORT`, `API_KEYS` and `MCP_SESSIONS` from the
+ * environment.
+ */
 import { ConfigError } from '../../src/index.js'
 import { buildFixture } from './fixture.js'
 

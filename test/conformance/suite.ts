@@ -1,4 +1,4 @@
-/** The suite itself: installed on first use, and run on a Node that can load it. */
+/** Installs the conformance suite on first use, and runs it on a suitable Node. */
 import { spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import { join } from 'node:path'
@@ -9,16 +9,16 @@ const installLimitMs = 5 * 60_000
 
 export interface Suite {
   readonly version: string
-  /** A file of the suite's package. */
+  /** The path of a file in the suite's package. */
   readonly file: (path: string) => string
   /**
-   * Runs the suite to its end, whatever its verdict, and resolves to what it printed. `follow` is given all
-   * of that so far, each time.
+   * Runs the suite, whether its checks pass or not. Resolves to its output. `follow` gets the whole output so
+   * far, after each part of it.
    */
   readonly run: (args: readonly string[], follow?: (text: string) => void) => Promise<string>
 }
 
-/** `signal` stops what is running; `limitMs` bounds each run. */
+/** `signal` stops a running suite. `limitMs` limits each run. */
 export async function openSuites (signal: AbortSignal, limitMs: number): Promise<Record<'stable' | 'next', Suite>> {
   if (!isInstalled()) await install(signal)
   const node = findNode()
@@ -33,7 +33,7 @@ export async function openSuites (signal: AbortSignal, limitMs: number): Promise
   return { stable: open('conformance-stable'), next: open('conformance-next') }
 }
 
-/** True where what the lock file names is what is there. */
+/** Whether the installed packages match the lock file. */
 function isInstalled (): boolean {
   const { packages } = JSON.parse(fs.readFileSync(join(folder, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { version?: string }>
@@ -49,7 +49,7 @@ function versionIn (path: string): string | undefined {
 }
 
 async function install (signal: AbortSignal): Promise<void> {
-  // Nothing of it needs its install script: the Node comes as the file it is.
+  // The install scripts are not needed: they would only link the packaged Node.
   await output(
     'npm',
     ['ci', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'],
@@ -59,14 +59,14 @@ async function install (signal: AbortSignal): Promise<void> {
   )
 }
 
-/** Both lines of the suite load `fs.globSync`, which Node has since 22. */
+/** Both release lines need `fs.globSync`, which was added in Node 22. */
 function findNode (): string {
   if ('globSync' in fs) return process.execPath
   const own = join(folder, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node')
   if (!fs.existsSync(own)) {
     throw new Error(
-      `the suite needs Node 22 or later, and none is packaged for ${process.platform} on ${process.arch}: ` +
-        'run this with one'
+      `the suite needs Node 22 or later, and npm has none for ${process.platform} on ${process.arch}: ` +
+        'run this with a later Node'
     )
   }
   return own

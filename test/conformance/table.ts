@@ -1,4 +1,4 @@
-/** The results as text: a table for people, the same in the terminal and in docs/conformance.md. */
+/** Formats the results as text, for the terminal and for docs/conformance.md. */
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Leg } from './legs.js'
 import type { Verdict } from './verdicts.js'
@@ -11,7 +11,7 @@ export interface Result {
 const page = new URL('../../docs/conformance.md', import.meta.url)
 const frame = /(<!-- results -->\n)[^]*(\n<!-- \/results -->)/
 
-/** Two tables: how many scenarios of each run pass, and how many checks of each scenario. */
+/** Two tables: the passed scenarios of each run, and the passed checks of each scenario. */
 export function render (results: readonly Result[]): string {
   const names = [...new Set(results.flatMap(({ verdicts }) => verdicts.map(({ name }) => name)))]
   return [
@@ -27,7 +27,7 @@ export function render (results: readonly Result[]): string {
   ].join('\n')
 }
 
-/** What is wrong, a line each. Empty where all pass. */
+/** The problems, one per line; empty if everything passes. */
 export function complaints (results: readonly Result[]): string[] {
   return results.flatMap(({ leg, verdicts }) =>
     verdicts.flatMap(verdict => verdict.complaints.map(text => `${leg.title}: ${verdict.name}: ${text}`))

@@ -1,4 +1,4 @@
-/** Reads what a run of the suite found, and judges it more strictly than the suite does. */
+/** Reads the results of a run, and judges them more strictly than the suite does. */
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,11 +13,11 @@ interface Check {
 export interface Verdict extends Scenario {
   readonly passed: number
   readonly judged: number
-  /** Why it does not pass; empty where it does. */
+  /** Why the scenario does not pass; empty if it does. */
   readonly complaints: readonly string[]
 }
 
-/** Runs `leg` against the server at `url`, one verdict a scenario. */
+/** Runs `leg` against the server at `url`. Resolves to one verdict per scenario. */
 export async function judge (leg: Leg, url: string): Promise<readonly Verdict[]> {
   const folder = await mkdtemp(join(tmpdir(), 'conformance-'))
   try {
@@ -32,13 +32,13 @@ export async function judge (leg: Leg, url: string): Promise<readonly Verdict[]>
   }
 }
 
-/** The suite writes each scenario's checks to a folder of its name and the time. */
+/** Finds the checks of a scenario in a folder that the suite names after the scenario and the time. */
 async function checksOf (name: string, folder: string, entries: readonly string[]): Promise<readonly Check[]> {
   const entry = entries.find(candidate => candidate.replace(/-\d{4}-\d\d-\d\dT[\d-]+Z$/, '') === `server-${name}`)
   return entry === undefined ? [] : JSON.parse(await readFile(join(folder, entry, 'checks.json'), 'utf8')) as Check[]
 }
 
-/** A warning fails, and so do a check that was skipped and a scenario that checked nothing: neither shows anything. */
+/** Warnings, skipped checks and scenarios without checks are failures, because they prove nothing. */
 function verdictOf (scenario: Scenario, checks: readonly Check[]): Verdict {
   const judged = checks.filter(({ status }) => status !== 'INFO')
   const unmet = judged.filter(({ status }) => status !== 'SUCCESS')

@@ -1,6 +1,6 @@
 /**
- * `npx tsx test/deploy/dashboard.ts`: draws `docs/images/dashboard.svg`. The queries are those of
- * `deploy/grafana.json`, the answers those of a real Prometheus that scrapes a real server; only the drawing is ours.
+ * `npx tsx test/deploy/dashboard.ts`: draws `docs/images/dashboard.svg`, with the queries of
+ * `deploy/grafana.json` and the answers of a real Prometheus that scrapes a real server.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -65,7 +65,7 @@ await once(prometheus, 'exit')
 rmSync(directory, { recursive: true })
 await app.close()
 
-/** Callers of several kinds, more of them in the middle; a stranger guesses keys for a while. */
+/** Sends calls of several kinds, most of them in the middle of the run, and guesses keys for a while. */
 async function work (): Promise<void> {
   for (let second = 0; second < seconds; second++) {
     const many = 4 + Math.round(14 * Math.sin(Math.PI * second / seconds))
@@ -109,7 +109,7 @@ async function panels (): Promise<Panel[]> {
 
 interface Query { readonly expr: string, readonly legendFormat: string }
 
-/** What Prometheus answers. The time that a rate is taken over is shorter: the run is. */
+/** The answer of Prometheus. Uses a shorter range for rates, because the run is short. */
 async function seriesOf ({ expr, legendFormat }: Query): Promise<Series[]> {
   const query = new URLSearchParams({
     query: expr.replaceAll('[5m]', '[20s]'),

@@ -1,17 +1,17 @@
-/** Panels of a dashboard as one SVG. */
+/** Draws the panels of a dashboard as one SVG. */
 
 export interface Series {
   readonly name: string
-  /** `[seconds, value]` */
+  /** Pairs of `[seconds, value]`. */
   readonly points: ReadonlyArray<readonly [at: number, value: number]>
 }
 
 export interface Panel {
   readonly title: string
-  /** A figure in place of a curve. */
+  /** Shows a number instead of a curve. */
   readonly isFigure: boolean
   readonly unit: string
-  /** In 24 columns. */
+  /** In a grid of 24 columns. */
   readonly place: { readonly x: number, readonly y: number, readonly w: number, readonly h: number }
   readonly series: readonly Series[]
 }
@@ -35,7 +35,7 @@ function drawPanel (panel: Panel): string {
     `${isFigure ? figures(panel, width, height) : curves(panel, width, height)}</g>`
 }
 
-/** Narrow panels have it in two lines. */
+/** Narrow panels split the title into two lines. */
 function heading (title: string, isFigure: boolean): string {
   const lines = isFigure ? title.split(/(?<=:) /) : [title]
   return lines.map((line, at) =>

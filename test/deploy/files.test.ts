@@ -1,7 +1,4 @@
-/**
- * Keeps the files of `deploy/` true: each is read by the program that it is for, or by a parser where no
- * engine is needed.
- */
+/** Checks the files in `deploy/` with the program that reads each, or with a parser. */
 import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -55,7 +52,7 @@ t.test('Dockerfile builds in stages, runs unprivileged and checks its health', a
   t.match(
     lines.at(-1),
     /^CMD \["node", "dist\/src\/cli\/main\.js", "start"\]$/,
-    'no shell between the engine and the server'
+    'the server runs without a shell'
   )
   t.notOk(lines.some(line => /^(ADD |RUN .*(curl|sudo|chmod 777)|ENV .*(SECRET|KEYS?|TOKEN)=)/.test(line)))
 })
@@ -64,11 +61,11 @@ t.test('the health check of the Dockerfile is valid JavaScript', async t => {
   const [, script = ''] =
     /HEALTHCHECK[^[]*\["node", "-e", "(.*)"\]/.exec(read('Dockerfile').replaceAll(/\\\n\s*/g, '')) ?? []
   t.doesNotThrow(() => new Script(script))
-  await t.rejects(run(process.execPath, ['-e', script], { env: { PORT: '1' } }), { code: 1 }, 'nothing listens there')
+  await t.rejects(run(process.execPath, ['-e', script], { env: { PORT: '1' } }), { code: 1 }, 'without a server')
 })
 
 t.test('systemd accepts the unit', { skip: without('systemd-analyze') }, async t => {
-  // The program and the user of the unit are not on this machine.
+  // The program and the user of the unit do not exist on this machine.
   const unit = read('systemd/fastify-mcp-auth.service')
     .replace('/usr/bin/node', '/bin/true')
     .replace(/^(User|Group)=.*$/gm, '')
@@ -137,7 +134,7 @@ t.test('Grafana is provisioned with what compose.yaml mounts', async t => {
   }
   t.match(dashboard.uid, /^[\w-]+$/)
   for (const { title, datasource } of dashboard.panels) {
-    // Without one it is the default, which is ours; `$…` is a variable of the dashboard.
+    // The default is our data source; `$…` is a variable of the dashboard.
     t.ok(datasource === undefined || datasource.uid === source.uid || datasource.uid.startsWith('$'), title)
   }
 })
@@ -161,9 +158,9 @@ t.test('the Kubernetes manifests have probes, a drain and a disruption budget', 
   const { periodSeconds, failureThreshold } = container.readinessProbe
   t.ok(
     setting('DRAIN_DELAY_MS') > 2 * periodSeconds * failureThreshold * 1000,
-    'the probe notices before the listener closes'
+    'the probe fails before the listener closes'
   )
-  t.ok(pod.terminationGracePeriodSeconds * 1000 > setting('DRAIN_DELAY_MS') + 10_000, 'calls have their grace')
+  t.ok(pod.terminationGracePeriodSeconds * 1000 > setting('DRAIN_DELAY_MS') + 10_000, 'calls can end')
   for (const { name } of container.env) t.match(variables, `\`${name}\``, 'a setting of ours')
 })
 

@@ -1,4 +1,4 @@
-/** The proxy file of `deploy/` in front of a real server: calls pass, what is not for callers stays inside. */
+/** deploy/nginx/mcp.conf in front of a real server: calls are forwarded, and internal paths are not. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { until } from '../support/until.js'
 
 const file = new URL('../../deploy/nginx/mcp.conf', import.meta.url)
 
-/** nginx with the file as it is, but for its certificate and the two ports. Returns its base URL. */
+/** Starts nginx with the file, changing only the certificate and the ports. Resolves to its base URL. */
 async function proxied (t: Test, upstream: string): Promise<string> {
   const directory = t.testdir({})
   mkdirSync(join(directory, 'logs'))

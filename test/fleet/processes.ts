@@ -1,4 +1,4 @@
-/** Real server processes over a Cluster and over Sentinel, before and after the primary was killed. */
+/** Real server processes with a Redis Cluster and with Sentinel, before and after a failover. */
 import t, { type Test } from 'tap'
 import {
   caller,
@@ -21,7 +21,7 @@ const env = { RATE_LIMIT_MAX: String(max), RATE_LIMIT_WINDOW_MS: '600000' }
 interface Topology {
   readonly url: string
   readonly kill: () => Promise<void>
-  /** Resolves once another node has taken over. */
+  /** Resolves once another node is the primary. */
   readonly isPromoted: () => Promise<void>
 }
 
@@ -30,7 +30,7 @@ const topologies: Readonly<Record<string, (t: Test) => Promise<Topology>>> = {
     const { url, primary, replica, isPromoted } = await redisWithSentinel(t)
     return {
       url,
-      // What was not copied yet is lost by a failover, which is not what this is about.
+      // A failover loses writes that were not replicated yet, and this test is not about those.
       kill: async () => {
         await says(replica.port, 'INFO replication', /master_link_status:up/)
         await primary.kill()
@@ -77,9 +77,9 @@ async function behaveAsOne (t: Test, fleet: readonly FleetProcess[], name: strin
   }
 }
 
-t.test('processes over other forms of Redis', { skip: withoutRedis, timeout: 240_000 }, async t => {
+t.test('processes with a Redis Cluster or Sentinel', { skip: withoutRedis, timeout: 240_000 }, async t => {
   for (const [what, open] of Object.entries(topologies)) {
-    t.test(`I15: processes over ${what} behave as one, also after the primary was killed`, async t => {
+    t.test(`I15: processes with ${what} behave as one, also after a failover`, async t => {
       const { url, kill, isPromoted } = await open(t)
       const fleet = await fleetProcesses(t, url, 2, env)
       await behaveAsOne(t, fleet, 'before')

@@ -1,4 +1,6 @@
-/** Limits, records, news and links over a Cluster and over Sentinel, before and after a failover. */
+/**
+ * Limits, records, messages and links with a Redis Cluster and with Sentinel, before and after a failover.
+ */
 import t, { type Test } from 'tap'
 import { LedgerIndex } from '../../src/ledger/index-in-memory.js'
 import type { LedgerRecord } from '../../src/ledger/records.js'
@@ -16,7 +18,7 @@ function hit (owner: string, max: number, kind: BucketKind = 'caller'): Ask {
   return { bucket: bucketOf(kind, owner), cost: 1, max, windowMs: 600_000 }
 }
 
-/** How many of so many hits at once are let in. */
+/** Sends `hits` concurrent hits. Returns how many were within the limit. */
 async function letIn (limits: readonly Limits[], hits: number, owner: string, max: number): Promise<number> {
   const taken = await Promise.all(Array.from({ length: hits }, async (_, n) => await limits[n % limits.length]
     ?.take([{ ...hit('192.0.2.1', 100, 'address'), cost: 0 }, hit(owner, max)])))
@@ -36,13 +38,13 @@ async function recordsOf (instance: Instance): Promise<Records> {
   return { ledger, records }
 }
 
-/** Asks `records` until it was shared: while a failover lasts it is refused. */
+/** Retries until the record is shared, because writes are refused during a failover. */
 async function share ({ ledger, records }: Records, id: string): Promise<void> {
   ledger.apply(revoked(id))
   await until(async () => await records.add([revoked(id)]).then(outcome => outcome === 'added', () => false))
 }
 
-/** What must hold of two instances, whatever they share it through. */
+/** Checks that two instances share limits, records, messages, links and sessions. */
 async function behaveAsOne (t: Test, instances: readonly [Instance, Instance], both: readonly Records[], name: string) {
   const [a, b] = instances
   const [one, two] = both as [Records, Records]
@@ -60,7 +62,7 @@ async function behaveAsOne (t: Test, instances: readonly [Instance, Instance], b
   const stops = [b.bus.on(name, message => { heard.push(message) })]
   for (let n = 0; n < 20; n++) await a.bus.tellAll(name, n)
   await until(() => heard.length === 20)
-  t.same(heard, Array.from({ length: 20 }, (_, n) => n), 'news comes in order')
+  t.same(heard, Array.from({ length: 20 }, (_, n) => n), 'messages arrive in order')
   t.equal(await b.bus.tell(a.bus.id, 'letter', name), true)
   t.equal(await b.bus.isAlive(a.bus.id), true)
   for (const stop of stops) stop()
@@ -76,38 +78,38 @@ async function behaveAsOne (t: Test, instances: readonly [Instance, Instance], b
     await stores[0].create(`${name} ${n}`, { owner: 'ada', revision: '2025-11-25', capabilities: {}, client, rights })
   }
   t.same(await Promise.all([0, 1, 2].map(async n => (await stores[1].use(`${name} ${n}`, 'ada')) !== undefined)),
-    [false, true, true], 'the bound of sessions holds')
+    [false, true, true], 'the session limit applies')
 }
 
 async function two (t: Test, url: string): Promise<readonly [Instance, Instance]> {
   return [await redisInstance(t, url, { timeoutMs: 2000 }), await redisInstance(t, url, { timeoutMs: 2000 })]
 }
 
-t.test('other forms of Redis', { skip: withoutRedis, timeout: 120_000 }, async t => {
+t.test('instances with a Redis Cluster or Sentinel', { skip: withoutRedis, timeout: 120_000 }, async t => {
   for (const fault of ['killed', 'frozen'] as const) {
-    t.test(`I15: instances over Sentinel behave as one, also after the primary was ${fault}`, async t => {
+    t.test(`I15: instances with Sentinel behave as one, also after the primary was ${fault}`, async t => {
       const { url, primary, replica, isPromoted } = await redisWithSentinel(t)
       const instances = await two(t, url)
       const both = [await recordsOf(instances[0]), await recordsOf(instances[1])]
       await behaveAsOne(t, instances, both, 'before')
       await says(replica.port, 'INFO replication', /master_link_status:up/)
       const limits = instances.map(instance => new RedisLimits(instance))
-      // The last ones are refused, by which both know that it is used up.
+      // The refused hits tell both instances that the limit is used up.
       t.equal(await letIn(limits, 8, 'spent', 4), 4)
       if (fault === 'killed') await primary.kill()
       else primary.freeze()
       await until(() => instances.every(({ link }) => !link.isUp))
-      t.ok(await letIn(limits, 20, 'away', 5) <= 10, 'by policy meanwhile')
+      t.ok(await letIn(limits, 20, 'away', 5) <= 10, 'each instance applies the limit on its own')
       await isPromoted()
       await until(() => instances.every(({ link }) => link.isUp))
-      t.equal(await letIn(limits, 10, 'spent', 4), 0, 'what was used up stays so')
+      t.equal(await letIn(limits, 10, 'spent', 4), 0, 'a used-up limit stays used up')
       await behaveAsOne(t, instances, both, 'after')
       primary.thaw()
       await isKnown(await recordsOf(await redisInstance(t, url)), t)
     })
   }
 
-  t.test('I15: a primary that Sentinel demoted under open connections is left', async t => {
+  t.test('I15: instances leave a primary that Sentinel has demoted', async t => {
     const { url, replica, sentinelPort, isPromoted } = await redisWithSentinel(t)
     const instances = await two(t, url)
     const both = [await recordsOf(instances[0]), await recordsOf(instances[1])]
@@ -116,12 +118,12 @@ t.test('other forms of Redis', { skip: withoutRedis, timeout: 120_000 }, async t
     await isPromoted()
     await says(replica.port, 'INFO replication', /role:master/)
     await behaveAsOne(t, instances, both, 'after')
-    // What the old primary took before it was demoted is lost, and brought back by who knows it.
+    // The instances restore the records that were lost with the demoted primary.
     await says(replica.port, 'HLEN test:{bus}:state', /:3/)
   })
 
   for (const fault of ['killed', 'frozen'] as const) {
-    t.test(`instances over a Cluster of three behave as one, also after a primary was ${fault}`, async t => {
+    t.test(`I15: instances with a Cluster behave as one, also after a primary was ${fault}`, async t => {
       const { url, nodes, replica } = await redisCluster(t, 'test:{bus}:news')
       const instances = await two(t, url)
       const both = [await recordsOf(instances[0]), await recordsOf(instances[1])]
@@ -139,7 +141,7 @@ t.test('other forms of Redis', { skip: withoutRedis, timeout: 120_000 }, async t
   }
 })
 
-/** A new instance knows what was revoked before and after the failover. */
+/** Checks that a new instance knows the revocations from before and after the failover. */
 async function isKnown ({ ledger }: Records, t: Test): Promise<void> {
   const ids = ['before of a', 'before of b', 'after of a', 'after of b']
   t.same(ids.filter(id => !ledger.isRevoked({ id: 'x', tokenId: id })), [])

@@ -1,4 +1,7 @@
-/** `npm create fastify-mcp-auth` from packed tarballs: made, installed, tested, judged, started, called. */
+/**
+ * Tests `npm create fastify-mcp-auth` from packed tarballs: creates, installs, tests and starts a project,
+ * and calls it.
+ */
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
@@ -61,7 +64,7 @@ async function tryTemplate (directory: string, template: string): Promise<void> 
   }
 }
 
-/** A bad setting is told in one sentence, without a stack. */
+/** Checks that an invalid setting is reported in one sentence, without a stack. */
 async function refusesPort (project: string): Promise<void> {
   const env = { ...process.env, PORT: 'abc' }
   const failure: unknown = await run('node', ['dist/server.js'], { cwd: project, env }).catch((error: unknown) => error)
@@ -69,7 +72,7 @@ async function refusesPort (project: string): Promise<void> {
   assert.match(String(failure.stderr), /^PORT is not a whole number; .+\n$/)
 }
 
-/** Waits until the server is there. */
+/** Calls until the server answers. */
 async function called (port: number, headers: Record<string, string>): Promise<void> {
   for (const until = Date.now() + startWithinMs; ; await sleep(200)) {
     const answer = await call(port, headers).catch(() => undefined)
@@ -91,7 +94,7 @@ async function call (port: number, headers: Record<string, string>): Promise<Res
   })
 }
 
-/** `dist` has to be built before. */
+/** Packs a package. Needs a build in `dist`. */
 async function packed (at: string, to: string): Promise<string> {
   const args = ['pack', '--silent', '--ignore-scripts', '--pack-destination', to]
   const { stdout } = await run('npm', args, { cwd: at })

@@ -1,6 +1,7 @@
 /**
- * Installs the packed package as people do, and type-checks, starts and calls it: `npm run matrix -- [--node 24]
- * [name…]`. With `--node`, everything runs on that version of Node. Needs a registry, and takes some minutes.
+ * `npm run matrix -- [--node 24] [name…]`: installs the packed package in several kinds of projects,
+ * type-checks them, and starts and calls the server. With `--node`, everything runs on that version of Node.
+ * Needs a registry, and takes some minutes.
  */
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -18,7 +19,7 @@ interface Case {
   readonly manager: 'npm' | 'yarn' | 'pnpm'
   readonly fastify: string
   readonly typescript: string
-  /** Compiler options of the project. */
+  /** The compiler options of the project. */
   readonly options: Readonly<Record<string, unknown>>
   readonly isCommonJs?: boolean
 }
@@ -42,7 +43,7 @@ const installs: Readonly<Record<Case['manager'], (packages: readonly string[]) =
   pnpm: packages => ['npx', ['-y', 'pnpm@9', 'add', '--strict-peer-dependencies', ...packages]]
 }
 
-/** As docs/embedding.md says: Fastify loads modules of Node with `require`, which an ES module does not have. */
+/** See docs/embedding.md: Fastify loads modules of Node with `require`, which ES modules do not have. */
 const bundles: Readonly<Record<string, readonly string[]>> = {
   'main.cjs': ['--format=cjs'],
   'main.mjs': [
@@ -92,13 +93,15 @@ async function pack (folder: string): Promise<string> {
   return join(folder, name)
 }
 
-/** As docs/embedding.md says: yarn 1 refuses packages that name a later Node, and `cookie` 2 does on Node 20. */
+/**
+ * See docs/embedding.md: yarn 1 refuses packages that require a later Node, such as `cookie` 2 on Node 20.
+ */
 async function forYarn (): Promise<object> {
   const { stdout } = await run('node', ['--version'])
   return stdout.startsWith('v20.') ? { resolutions: { '**/light-my-request/cookie': '^1.1.1' } } : {}
 }
 
-/** Puts another Node first in the path: of this process, and so of all that it starts. */
+/** Puts another Node first in the PATH of this process and of the processes that it starts. */
 async function useNode (version: string, folder: string): Promise<void> {
   const prefix = join(folder, 'node')
   await run('npm', ['install', '--no-audit', '--no-fund', '--prefix', prefix, `node@${version}`])
@@ -108,7 +111,7 @@ async function useNode (version: string, folder: string): Promise<void> {
   console.log(`Node ${stdout.trim()}`)
 }
 
-/** Throws where a step fails. */
+/** Tests one kind of project. Throws if a step fails. */
 async function check (folder: string, tarball: string, one: Case): Promise<void> {
   const project = join(folder, one.name)
   mkdirSync(project)
@@ -144,7 +147,7 @@ async function check (folder: string, tarball: string, one: Case): Promise<void>
     const bundle = join(project, 'bundle', name)
     const esbuild = join(project, 'node_modules/.bin/esbuild')
     await run(esbuild, ['main.ts', '--bundle', '--platform=node', `--outfile=${bundle}`, ...flags], cwd)
-    // A bundle runs where nothing is installed.
+    // A bundle must run in a directory without packages.
     const elsewhere = mkdtempSync(join(tmpdir(), 'bundle-'))
     try {
       await run('cp', [bundle, elsewhere])
@@ -156,7 +159,7 @@ async function check (folder: string, tarball: string, one: Case): Promise<void>
 }
 
 async function expectOutput (file: string, options: { readonly cwd: string, readonly timeout: number }): Promise<void> {
-  if (!existsSync(file)) throw new Error(`${file} was not made`)
+  if (!existsSync(file)) throw new Error(`${file} was not created`)
   const { stdout, stderr } = await run('node', [file], options)
   if (stdout !== expected) throw new Error(`${file} printed ${JSON.stringify(stdout + stderr)}`)
 }
@@ -170,7 +173,7 @@ try {
   const tarball = await pack(folder)
   const all: ReadonlyArray<readonly [name: string, part: () => Promise<void>]> = [
     ...cases.map(one => [one.name, async () => { await check(folder, tarball, one) }] as const),
-    // `npm create`, by template.
+    // The templates of `npm create`.
     ...Object.entries(createTemplates),
     ...Object.entries(wrongPeers).map(([name, part]) => [name, async () => { await part(folder, tarball) }] as const)
   ]
@@ -189,5 +192,5 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
-console.log(`${failed.length === 0 ? 'All hold' : `Failed: ${failed.join(', ')}`}`)
+console.log(`${failed.length === 0 ? 'All passed' : `Failed: ${failed.join(', ')}`}`)
 process.exitCode = failed.length === 0 ? 0 : 1

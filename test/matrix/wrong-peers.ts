@@ -1,4 +1,4 @@
-/** What the package says beside a zod or a Fastify that it does not work with. */
+/** The error of the package with an unsupported version of zod or Fastify. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ const { mcpAuth } = await import('fastify-mcp-auth')
 await Fastify().register(mcpAuth, { apiKeys: ['a-key-of-the-install-matrix'] })
 `
 
-/** By name: installs the peers, starts the program in `folder`, and throws if it says anything else. */
+/** By name: installs the peers, runs the program, and throws if its error is not the expected one. */
 export const wrongPeers: Readonly<Record<string, (folder: string, tarball: string) => Promise<void>>> = {
   'zod-3': async (folder, tarball) => {
     await says(join(folder, 'zod-3'), [tarball, 'zod@3', 'fastify@5'],
@@ -29,7 +29,7 @@ async function says (project: string, packages: readonly string[], expected: str
   mkdirSync(project)
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'matrix', private: true, type: 'module' }))
   writeFileSync(join(project, 'main.js'), program)
-  // Without the flag npm would refuse the peers by itself.
+  // Without this flag, npm itself would refuse the peers.
   await run('npm', ['install', '--no-audit', '--no-fund', '--legacy-peer-deps', ...packages], { cwd: project })
   const failure: unknown = await run('node', ['main.js'], { cwd: project }).catch((error: unknown) => error)
   assert.ok(failure instanceof Error && 'stderr' in failure, 'the program fails')

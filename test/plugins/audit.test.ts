@@ -1,4 +1,4 @@
-/** The audit plugin: each decision is on record, with no credential and no argument. */
+/** The audit plugin: one record per decision, without credentials or arguments. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Fastify from 'fastify'
@@ -196,13 +196,13 @@ t.test('the plugin must be registered before the plugins that it observes', asyn
   await app.inject('/own')
   await app.inject({ method: 'POST', url: '/a/mcp', headers: withKey, payload: callOf('search') })
   t.match(lines.map(line => JSON.parse(line)), [{ kind: 'audit-opened' }, { kind: 'called', item: 'search' }])
-  t.equal(lines.length, 2, 'nothing of the routes of the host')
+  t.equal(lines.length, 2, 'no records for routes of the host')
 })
 
 for (const [what, options, message] of [
-  ['no place', {}, /give `file`, `stream` or both/],
+  ['no destination', {}, /give `file`, `stream` or both/],
   ['a short key', { file: 'x', key: 'short' }, /at least 32 characters/],
-  ['a size that is none', { file: 'x', maxBytes: 0 }, /maxBytes must be a whole number/]
+  ['a maxBytes of 0', { file: 'x', maxBytes: 0 }, /maxBytes must be a whole number/]
 ] as const) {
   t.test(`${what} stops the registration`, async t => {
     await t.rejects(async () => { await Fastify().register(audit, options) }, { message })

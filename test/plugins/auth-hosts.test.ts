@@ -1,4 +1,7 @@
-/** The chain next to a host's own JWT, limiter and routes, and next to itself: nothing bleeds. */
+/**
+ * The auth and limit plugins next to a host's own JWT plugin, rate limiter and routes, and next to a second
+ * registration.
+ */
 import fastifyJwt from '@fastify/jwt'
 import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance } from 'fastify'

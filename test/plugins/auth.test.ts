@@ -1,4 +1,4 @@
-/** Who gets past the authentication of a bare Fastify, and what those hear who don't. */
+/** The auth plugin on a bare Fastify: which credentials are accepted, and the answers to the others. */
 import { createHash } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -10,7 +10,7 @@ import { encode, forge, forgeClaims, inSeconds, otherTails, secret } from '../su
 const key = 'a-key-of-the-tests'
 const both: AuthOptions = { apiKeys: [key, 'another-key-of-the-tests'], jwt: { secret } }
 
-/** The plugin alone; `/private` answers the principal, `/public` is open. */
+/** The plugin alone. `/private` returns the principal; `/public` is a public route. */
 async function authApp (t: Test, options: AuthOptions = both): Promise<FastifyInstance> {
   const app = Fastify()
   t.teardown(() => app.close())
@@ -103,8 +103,8 @@ t.test('a token is valid until the moment it expires', async (t) => {
 const refused: Array<[string, Record<string, string | string[]>]> = [
   ['a wrong key', { 'x-api-key': 'wrong' }],
   ['an empty key', { 'x-api-key': '' }],
-  ['the beginning of a key', { 'x-api-key': key.slice(0, -1) }],
-  ['a key and more', { 'x-api-key': key + 'x' }],
+  ['a prefix of a key', { 'x-api-key': key.slice(0, -1) }],
+  ['a key with an extra character', { 'x-api-key': key + 'x' }],
   ['a key in capitals', { 'x-api-key': key.toUpperCase() }],
   ['a key with a space', { 'x-api-key': `${key} ` }],
   ['two keys joined', { 'x-api-key': `${key}, ${key}` }],
@@ -112,20 +112,20 @@ const refused: Array<[string, Record<string, string | string[]>]> = [
   ['the digest of a key', { 'x-api-key': createHash('sha256').update(key).digest('hex') }],
   ['a key as a token', { authorization: `Bearer ${key}` }],
   ['a token as a key', { 'x-api-key': forge() }],
-  ['a good key beside a bad token', { 'x-api-key': key, authorization: 'Bearer abc' }],
-  ['a good token beside a bad key', { 'x-api-key': 'wrong', authorization: `Bearer ${forge()}` }],
+  ['a good key with a bad token', { 'x-api-key': key, authorization: 'Bearer abc' }],
+  ['a good token with a bad key', { 'x-api-key': 'wrong', authorization: `Bearer ${forge()}` }],
   ['a token sent twice', { authorization: [`Bearer ${forge()}`, `Bearer ${forge()}`] }],
-  ['Bearer alone', { authorization: 'Bearer' }],
+  ['Bearer without a token', { authorization: 'Bearer' }],
   ['two words after Bearer', { authorization: 'Bearer abc def' }],
   ['a token of 100 KB', { authorization: `Bearer ${'a'.repeat(100_000)}` }],
   ['an expired token', { authorization: `Bearer ${forgeClaims({ exp: inSeconds(-1) })}` }],
   ['a token without exp', { authorization: `Bearer ${forgeClaims({ exp: undefined })}` }],
   ['a token without sub', { authorization: `Bearer ${forgeClaims({ sub: undefined })}` }],
-  ['a token that is not yet good', { authorization: `Bearer ${forgeClaims({ nbf: inSeconds(60) })}` }],
-  ['a token by alg none', { authorization: `Bearer ${encode({ alg: 'none' })}.${encode({ sub: 'ada' })}.` }],
-  ['a token by HS512', { authorization: `Bearer ${forge({ header: { alg: 'HS512' }, hash: 'sha512' })}` }],
+  ['a token that is not valid yet', { authorization: `Bearer ${forgeClaims({ nbf: inSeconds(60) })}` }],
+  ['a token with alg none', { authorization: `Bearer ${encode({ alg: 'none' })}.${encode({ sub: 'ada' })}.` }],
+  ['a token with HS512', { authorization: `Bearer ${forge({ header: { alg: 'HS512' }, hash: 'sha512' })}` }],
   ['a token with crit', { authorization: `Bearer ${forge({ header: { alg: 'HS256', crit: ['exotic'] } })}` }],
-  ['a token whose payload is no claims set', { authorization: `Bearer ${forge({ payload: '"ada"' })}` }],
+  ['a token whose payload is not an object', { authorization: `Bearer ${forge({ payload: '"ada"' })}` }],
   ['a token with another spelling of its signature', { authorization: `Bearer ${otherTails(forge())[0]}` }]
 ]
 
@@ -146,7 +146,7 @@ const nothing: Array<[string, string, Record<string, string>]> = [
   ['a key in the query', `/private?x-api-key=${key}&api_key=${key}`, {}],
   ['a token in the query', `/private?access_token=${forge()}`, {}],
   ['a key in a cookie', '/private', { cookie: `x-api-key=${key}` }],
-  ['Basic alone', '/private', { authorization: `Basic ${Buffer.from(`${key}:`).toString('base64')}` }],
+  ['only Basic', '/private', { authorization: `Basic ${Buffer.from(`${key}:`).toString('base64')}` }],
   ['an unknown scheme', '/private', { authorization: `Token ${key}` }]
 ]
 
@@ -242,7 +242,7 @@ const badOptions: Array<[string, AuthOptions]> = [
   ['a placeholder as a key', { apiKeys: ['my-change-me-api-key'], allowWeakSecrets: true }],
   ['a short key', { apiKeys: ['fifteen-letters'] }],
   ['a short secret', { jwt: { secret: 's'.repeat(31) } }],
-  ['a short secret of before', { jwt: { secret, previousSecrets: ['s'.repeat(31)] } }],
+  ['a short previous secret', { jwt: { secret, previousSecrets: ['s'.repeat(31)] } }],
   ['a realm with a quote', { ...both, realm: 'a"b' }],
   ['a realm with a line break', { ...both, realm: 'a\r\nx-evil: 1' }]
 ]

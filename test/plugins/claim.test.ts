@@ -1,4 +1,4 @@
-/** The link to a token: what opening it shows, who gets the token, what a guess costs. */
+/** The link to a token: its page, who gets the token, and the limit on guesses. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import claim from '../../plugins/claim.js'
@@ -102,9 +102,9 @@ t.test('wrong codes count against the address and end in 429', async t => {
 
 for (const [what, path] of [
   ['no code', '/claim/'],
-  ['a slash behind', '/claim/x/'],
+  ['a trailing slash', '/claim/x/'],
   ['a long code', `/claim/${'x'.repeat(500)}`],
-  ['a prototype', '/claim/__proto__'],
+  ['a prototype member', '/claim/__proto__'],
   ['an encoded slash', '/claim/..%2f..'],
   ['a NUL', '/claim/%00']
 ] as const) {

@@ -1,4 +1,4 @@
-/** Requests that pages of other sites cause, targets that name other hosts, HTTP/2, and headers that pages may send. */
+/** Requests caused by other sites, targets with another host, HTTP/2, and the headers that pages may send. */
 import { once } from 'node:events'
 import { connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -129,7 +129,7 @@ for (const [target, host, status] of targets) {
   })
 }
 
-/** A request over HTTP/2 without TLS. */
+/** Sends a request over HTTP/2 without TLS. */
 async function ask (
   t: Test,
   port: number,

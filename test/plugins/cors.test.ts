@@ -1,4 +1,4 @@
-/** Strangers' pages are refused before anything runs; listed ones get what browsers need, on every answer. */
+/** Foreign pages are refused before anything runs, and every answer to a listed page has its CORS headers. */
 import t from 'tap'
 import { listen, openSocket, readAnswer } from '../support/raw-socket.js'
 import { app1, evil, build, preflight, grants } from '../support/cors.js'

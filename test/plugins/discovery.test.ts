@@ -1,4 +1,4 @@
-/** Server card, AI Catalog and the domain check of ChatGPT: alone, in the service, and in a host's app. */
+/** The server card, the AI Catalog and the domain check of ChatGPT: alone, in the service, and in a host. */
 import Fastify from 'fastify'
 import t from 'tap'
 import discovery from '../../plugins/discovery.js'
@@ -19,7 +19,7 @@ const documents = [
   ['/.well-known/ai-catalog.json', 'application/ai-catalog+json']
 ] as const
 const challenge = '/.well-known/openai-apps-challenge'
-const secretTool = defineTool({ name: 'secret-tool', description: 'Of nobody’s business.', handler: async () => 'ok' })
+const secretTool = defineTool({ name: 'secret-tool', description: 'Not listed.', handler: async () => 'ok' })
 
 for (const [url, type] of documents) {
   t.test(`${url} is public and cacheable for an hour, with an ETag`, async t => {

@@ -22,7 +22,7 @@ t.test('app.config has the parsed settings', async t => {
   t.match(app.config, { PORT: 4000, BODY_LIMIT: 2048, HOST: 'localhost' })
   t.same(app.config.CORS_ORIGINS, ['https://a.example'])
   t.same(app.config.API_KEYS, [sound.API_KEYS])
-  // @ts-expect-error a setting has the type of its value, not of its text
+  // @ts-expect-error: the type of a setting is that of its parsed value
   const text: string = app.config.PORT
   t.type(text, 'number')
 })

@@ -1,4 +1,4 @@
-/** Requests that no handler reads: broken bodies, ids to echo, unknown paths, and scopes of a host. */
+/** Errors outside of handlers: malformed bodies, echoed ids, unknown paths, and scopes of a host. */
 import Fastify from 'fastify'
 import t from 'tap'
 import errors from '../../plugins/errors.js'

@@ -1,4 +1,4 @@
-/** Whatever goes wrong, the caller learns a code and a request id, and nothing else. */
+/** Callers of a failing route get only a code and a request id. */
 import Fastify from 'fastify'
 import t from 'tap'
 import errors from '../../plugins/errors.js'
@@ -37,7 +37,7 @@ const thrown: Array<[string, () => unknown]> = [
     () => Object.assign(new Error(secret), { code: 'MCP_ERR_NOT_FOUND', statusCode: 404 })
   ],
   [
-    'an error whose code is a name that every object has',
+    'an error whose code is a prototype member',
     () => Object.assign(new Error(secret), { code: 'constructor' })
   ],
   [

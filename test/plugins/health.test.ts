@@ -1,4 +1,4 @@
-/** `/health` and `/ready`. */
+/** The health plugin: `/health` and `/ready`. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import cors from '../../plugins/cors.js'

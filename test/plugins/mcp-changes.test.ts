@@ -1,4 +1,4 @@
-/** Tools, resources and prompts that come and go while the server runs, and who is told. */
+/** Tools, resources and prompts that are added and removed while the server runs, and the notifications. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import mcp from '../../plugins/mcp.js'
@@ -73,7 +73,7 @@ t.test('subscribers get only changes of their kinds and rights', async t => {
   t.match(events.at(-1), { id: 'sub', result: { resultType: 'complete' } })
 })
 
-/** What a stream tells until its end: the methods of its messages, `undefined` for a result. */
+/** The methods of the messages on a stream until its end; `undefined` for a result. */
 async function heardBy (response: Response): Promise<unknown[]> {
   return eventsOf(await response.text()).map(({ method }) => method)
 }
@@ -174,7 +174,7 @@ t.test(
         })
         return (await response.text()).includes('at last')
       }
-      // The idle timeout may end a connection before its request has come.
+      // The idle timeout may close a connection before its request arrives.
       t.ok(await succeeds(async () => await call().catch(() => false)), name)
     }
     await t.rejects(fetch(`${url}/host`))

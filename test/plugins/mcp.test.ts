@@ -1,4 +1,4 @@
-/** The route alone on a bare server: closed without a caller, open to the host's own way of naming one. */
+/** The mcp plugin alone on a bare Fastify: closed without authentication, and open to that of the host. */
 import Fastify from 'fastify'
 import t from 'tap'
 import mcp, { type McpOptions } from '../../plugins/mcp.js'
@@ -113,7 +113,7 @@ t.test('rate limits the calls of each caller', async t => {
       'ratelimit-policy': '"tool";q=2;w=60',
       'retry-after': /^\d+$/
     },
-    'the headers are those of the limit that decided'
+    'the headers describe the limit that refused the call'
   )
 })
 

@@ -1,4 +1,6 @@
-/** Metrics are scraped while requests run: each scrape is whole, counts only grow, and the totals are exact. */
+/**
+ * Metrics that are scraped under load: each scrape is complete, counters only grow, and the totals are exact.
+ */
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'
@@ -12,7 +14,7 @@ const tools = [
   defineTool({ name: 'breaks', handler: () => { throw new Error('a disk is full') } })
 ]
 
-/** The sum of a counter over all label values that hold `label`. */
+/** The sum of a counter over all series whose labels contain `label`. */
 function sumOf (text: string, name: string, label = ''): number {
   const lines = text.split('\n').filter(line => line.startsWith(`${name}{`) && line.includes(label))
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
@@ -34,7 +36,7 @@ t.test('metrics are complete and correct while requests run', async t => {
   const scraping = (async () => {
     while (!done.signal.aborted) {
       const text = await scrape()
-      t.ok(text.endsWith('\n'), 'it is whole')
+      t.ok(text.endsWith('\n'), 'the scrape is complete')
       seen.push(sumOf(text, count))
     }
   })()
@@ -53,11 +55,11 @@ t.test('metrics are complete and correct while requests run', async t => {
   await scraping
   t.same([...statuses], [200])
   const all = lanes * callsOfALane
-  // A decision is counted after the last byte of its answer.
+  // A request is counted after the last byte of its answer.
   await until(async () => sumOf(await scrape(), count) === all)
   const text = await scrape()
   t.equal(sumOf(text, count, 'gen_ai_tool_name="search"'), all * 3 / 4)
   t.equal(sumOf(text, count, 'gen_ai_tool_name="breaks"'), all / 4)
   t.equal(sumOf(text, 'mcp_server_operation_duration_seconds_bucket', 'le="+Inf"'), all)
-  t.same(seen, [...seen].sort((a, b) => a - b), 'counts only grow')
+  t.same(seen, [...seen].sort((a, b) => a - b), 'counters only grow')
 })

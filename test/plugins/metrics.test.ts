@@ -1,4 +1,4 @@
-/** The metrics plugin: what is decided is counted, by labels of fixed sets, on a listener of its own. */
+/** The metrics plugin: counts decisions with fixed sets of label values, on a separate listener. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
@@ -58,7 +58,7 @@ async function get (
   })
 }
 
-/** Some of everything that can be decided. */
+/** Causes decisions of every kind. */
 async function play (app: Awaited<ReturnType<typeof service>>): Promise<void> {
   for (let i = 0; i < 3; i++) await post(app, callOf('search'))
   await post(app, callOf('breaks'))
@@ -198,7 +198,7 @@ t.test('the dashboard uses only existing metrics', async t => {
   for (const query of queries) {
     const names = query.match(/\b(?:mcp_server|fastify_mcp_auth|process)_\w+/g) ?? []
     t.ok(names.length > 0, query)
-    // A measure of a part that is off here has no sample.
+    // Metrics of features that are off here have no samples, but are defined in the source.
     for (const name of names) {
       t.ok(
         text.includes(`${name}{`) ||

@@ -1,4 +1,4 @@
-/** What clients are told about the identity provider, by the plugin alone. */
+/** The oauth-metadata plugin alone: what clients learn about the identity provider. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import cors from '../../plugins/cors.js'

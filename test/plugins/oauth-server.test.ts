@@ -1,4 +1,4 @@
-/** The authorization server alone, on a bare Fastify with the authentication behind it. */
+/** The oauth-server plugin on a bare Fastify, with the auth plugin after it. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import auth from '../../plugins/auth.js'

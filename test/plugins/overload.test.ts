@@ -1,4 +1,4 @@
-/** While the process cannot keep up, calls are refused before any work, and nothing else is. */
+/** An overloaded process refuses calls before any work, and serves everything else. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import underPressure from '@fastify/under-pressure'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -8,7 +8,7 @@ import { mcpAuth } from '../../src/mcp-auth.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { adaKey, callOf, eventsOf, listening, post, rpc, service, withKey } from '../support/service.js'
 
-/** Polls until a call has this status. */
+/** Polls until a call gets this status. */
 async function turned (
   app: FastifyInstance,
   status: number,
@@ -26,10 +26,10 @@ function beLate (): void {
   for (const until = performance.now() + 700; performance.now() < until;);
 }
 
-/** The heap is always larger than a byte: from the first sample on the process is overloaded. */
+/** The heap is always larger than a byte, so the process is overloaded from the first sample on. */
 const always = { maxHeapUsedBytes: 1, sampleIntervalMs: 10 }
 
-t.test('an overloaded process refuses calls with 503 and Retry-After, free of charge', async t => {
+t.test('an overloaded process refuses calls with 503 and charges nobody', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(mcpAuth, { apiKeys: [adaKey], overload: { ...always, retryAfterSeconds: 7 } })
@@ -43,7 +43,7 @@ t.test('an overloaded process refuses calls with 503 and Retry-After, free of ch
   t.equal(
     (await post(app, rpc('ping'), { 'x-api-key': 'a-wrong-key-of-nobody' })).status,
     503,
-    'no credential is looked at'
+    'credentials are not checked'
   )
 })
 
@@ -56,7 +56,7 @@ t.test('a refusal keeps its CORS headers', async t => {
   t.equal((await post(app, rpc('ping'), { ...withKey, origin })).headers['access-control-allow-origin'], origin)
 })
 
-t.test('public routes of an overloaded process answer', async t => {
+t.test('an overloaded process answers on public routes', async t => {
   const app = await service(t, { env: { OVERLOAD_HEAP_MB: '1' } })
   await turned(app, 503)
   t.equal((await app.inject('/health')).statusCode, 200)
@@ -76,7 +76,7 @@ t.test('a delayed event loop refuses calls until it recovers', async t => {
   await turned(app, 200)
 })
 
-t.test('running streams continue', async t => {
+t.test('running streams continue during an overload', async t => {
   let finish = (): void => {}
   const wait = defineTool({
     name: 'wait',
@@ -99,7 +99,7 @@ t.test('running streams continue', async t => {
   const open = async (): Promise<Response> =>
     await fetch(`${url}/mcp`, { method: 'POST', headers, body: JSON.stringify(callOf('wait')) })
   let stream = await open()
-  // On a busy machine the process may be late before anything is done.
+  // A busy machine may be overloaded before the test begins.
   for (let tries = 0; tries < 100 && stream.status === 503; tries++) stream = await open()
   t.equal(stream.status, 200)
   await turned(app, 503, beLate)
@@ -107,7 +107,7 @@ t.test('running streams continue', async t => {
   t.match(eventsOf(await stream.text()).at(-1), { result: { content: [{ text: 'done' }] } })
 })
 
-t.test('without a bound nothing is measured', async t => {
+t.test('without overload options nothing is measured', async t => {
   const app = await service(t)
   t.equal((await post(app, rpc('ping'))).status, 200)
   t.equal(Object.hasOwn(app, 'isUnderPressure'), false)

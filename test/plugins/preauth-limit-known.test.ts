@@ -1,4 +1,4 @@
-/** Which credential passes from a locked-out address, and for how long. */
+/** Which credentials pass from a locked address, and for how long. */
 import Fastify from 'fastify'
 import t from 'tap'
 import errors from '../../plugins/errors.js'
@@ -23,20 +23,20 @@ t.test('a recently verified credential passes a locked address', async (t) => {
   t.same(
     [await status(good), await status(bearer), await status({ ...good, ...bearer })],
     [200, 200, 200],
-    'known ones pass'
+    'known credentials pass'
   )
   t.same(
     [await status({ 'x-api-key': 'other-key' }), await status({}), await status(wrong)],
     [429, 429, 429],
-    'others do not'
+    'others do not pass'
   )
   t.same(
     [await status({ ...good, authorization: 'Bearer abc' }), await status({ ...wrong, ...bearer })],
     [429, 429],
-    'nor with a guess beside them'
+    'nor do known ones with a wrong one'
   )
   clock.pass(1000)
-  t.same([await status(good), await status(bearer)], [429, 429], 'nor when it was long ago')
+  t.same([await status(good), await status(bearer)], [429, 429], 'nor do they after ttlMs')
 })
 
 t.test('a credential verified elsewhere does not pass a locked address', async (t) => {

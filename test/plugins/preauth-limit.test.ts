@@ -1,4 +1,4 @@
-/** What an address pays for, and what it is locked out of. */
+/** The address limit: what counts against an address, and what a locked address cannot reach. */
 import { connect, type AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import t from 'tap'
@@ -12,7 +12,7 @@ const auth = { apiKeys: ['key', 'other-key'], jwt: { secret } }
 const good = { 'x-api-key': 'key' }
 const wrong = { 'x-api-key': 'wrong' }
 
-/** The statuses of the same request sent so many times at once, sorted. */
+/** Sends `count` concurrent requests, and resolves to their statuses, sorted. */
 async function burst (count: number, send: () => Promise<{ statusCode: number }>): Promise<number[]> {
   const responses = await Promise.all(Array.from({ length: count }, send))
   return responses.map(({ statusCode }) => statusCode).sort()
@@ -157,9 +157,9 @@ const free: Array<[string, { method?: 'GET' | 'OPTIONS' | 'POST', url: string, h
   ['a public route with a wrong key', { url: '/public', headers: wrong }],
   ['a preflight', { method: 'OPTIONS', url: '/private', headers: preflight }],
   ['a preflight on an unknown path', { method: 'OPTIONS', url: '/unknown', headers: preflight }],
-  ['a look for metadata', { url: '/.well-known/oauth-protected-resource/mcp' }],
-  ['a look for metadata with a wrong key', { url: '/.well-known/openid-configuration', headers: wrong }],
-  ['a look for metadata below the endpoint', { url: '/mcp/.well-known/openid-configuration?x=1' }]
+  ['a metadata request', { url: '/.well-known/oauth-protected-resource/mcp' }],
+  ['a metadata request with a wrong key', { url: '/.well-known/openid-configuration', headers: wrong }],
+  ['a metadata request below the endpoint', { url: '/mcp/.well-known/openid-configuration?x=1' }]
 ]
 
 for (const [what, request] of free) {

@@ -1,4 +1,4 @@
-/** What an authenticated caller pays, and hears of it. */
+/** The limit of an authenticated caller: its costs and headers. */
 import Fastify from 'fastify'
 import t from 'tap'
 import auth from '../../plugins/auth.js'

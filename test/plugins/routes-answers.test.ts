@@ -1,4 +1,4 @@
-/** What odd answers of routes become as results of tools. */
+/** Unusual answers of routes as results of tools. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'

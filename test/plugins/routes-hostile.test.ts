@@ -1,4 +1,4 @@
-/** What a host's routes as tools must not do: open other routes, leak what is internal, run without an end. */
+/** Routes as tools cannot reach other routes, reveal internal errors, or run without a limit. */
 import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
 import { Readable } from 'node:stream'
 import { connect } from 'node:net'
@@ -57,14 +57,14 @@ t.test('parameter values cannot reach another route', async t => {
     }
   }
   const { structuredContent } = await client.callTool('it', { id: '%2e%2e' })
-  t.same(structuredContent, { id: '%2e%2e' }, 'what is no segment of dots goes as it is')
+  t.same(structuredContent, { id: '%2e%2e' }, 'other values are passed unchanged')
 })
 
 t.test('a value that changes the path is refused before another route runs', async t => {
   let ran = false
   const client = await host(t, app => {
     app.get('/a/:id', { config }, async () => 'mine')
-    // A static path goes before a parameter.
+    // A static path takes precedence over a parameter.
     app.get('/a/secret', async () => { ran = true; return 'theirs' })
   })
   t.match(await client.callTool('it', { id: 'secret' }), { isError: true, text: /\(404\)/ })
@@ -145,7 +145,7 @@ t.test('an answer is limited, and an endless one ends with the call', async t =>
     clock.pass(300)
     t.match(await call, { isError: true })
   }
-  t.equal(left, 3, 'what the routes read from was let go')
+  t.equal(left, 3, 'the sources of the routes are destroyed')
 })
 
 t.test('the header of in-process calls is refused from outside', async t => {
@@ -174,25 +174,25 @@ t.test('a route that cannot be a tool stops the start with its reason', async t 
     ['an unknown key', get('/a', { mcp: { name: 'a', acess: {} } }), /config\.mcp: acess is not an option/],
     ['a handler', get('/a', { mcp: { name: 'a', handler () {} } }), /config\.mcp: handler is not an option/],
     ['a bad limit', get('/a', { mcp: { name: 'a', cost: 0 } }), /cost must be a whole number from 1/],
-    ['two of one name', app => { get('/a', config)(app); get('/b', config)(app) }, /GET \/a already defines the tool it/],
+    ['a repeated name', app => { get('/a', config)(app); get('/b', config)(app) }, /GET \/a already defines the tool it/],
     ['several methods', app => app.route({ method: ['GET', 'POST'], url: '/', config, handler: async () => '' }), /with one method/],
     ['OPTIONS', app => app.options('/', { config }, async () => ''), /with one method/],
     ['HEAD alone', app => app.head('/', { config }, async () => ''), /^Route HEAD \/: config\.mcp requires a route with one method/],
-    ['a form of swagger',
+    ['consumes with only a form',
       app => app.post('/', { config, schema: { consumes: ['multipart/form-data'] } as object }, async () => ''),
       /schema\.consumes must have application\/json/],
     ['a constraint', get('/', config, { constraints: { host: /x/ } }), /constraints that are strings/],
-    ['the name of a tool of ours', get('/', { mcp: { name: 'whoami' } }), /^Route GET \/: config\.mcp: .*whoami is defined twice/],
-    ['one argument in two places',
+    ['a built-in name', get('/', { mcp: { name: 'whoami' } }), /^Route GET \/: config\.mcp: .*whoami is defined twice/],
+    ['one argument name in two places',
       app => app.put('/:id', { config, schema: { body } }, async () => ''), /id is in the path and in the body/],
-    ['a header that is required',
+    ['a required header',
       get('/', config, { schema: { headers: { type: 'object', required: ['x-tenant'] } } }), /requires x-tenant/],
     ['an unsafe pattern',
       get('/', config, {
         schema: { querystring: { type: 'object', properties: { q: { type: 'string', pattern: '^(a+)+$' } } } }
       }),
       /^Route GET \/: config\.mcp: /],
-    ['a schema of Valibot',
+    ['a Valibot schema',
       app => app.setValidatorCompiler(() => () => true)
         .post('/', { config, schema: { body: v.object({}) } }, async () => ''),
       /schema\.body is a schema of valibot/],

@@ -1,4 +1,4 @@
-/** A host's own routes as tools. */
+/** Routes of a host as tools. */
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import t, { type Test } from 'tap'
@@ -11,7 +11,7 @@ import { adaKey } from '../support/service.js'
 
 interface Built { readonly app: FastifyInstance, readonly client: TestClient }
 
-/** An app with `add`, and a caller of its endpoint. */
+/** Builds an app with the routes of `add`, and a client of its endpoint. */
 async function host (t: Test, add: (app: FastifyInstance) => unknown, options: McpAuthOptions = {}): Promise<Built> {
   const app = Fastify({ logger: { stream: logSink() } })
   t.teardown(() => app.close())

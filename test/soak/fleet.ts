@@ -1,4 +1,4 @@
-/** Four servers, one Redis, and the faults that are done to them. Loopback alone. */
+/** Four servers with one Redis on loopback, and the faults that the soak test causes. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,7 +13,7 @@ const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 export interface Instance {
   url: string
   child: ChildProcess
-  /** What it says on standard error and in its log. */
+  /** The number of lines on standard error and in the log. */
   lines: number
 }
 
@@ -66,7 +66,7 @@ export class SoakFleet {
     this.instances[n] = made
   }
 
-  /** To Redis, this question's own included. */
+  /** The connections to Redis, including that of this query. */
   async connections (): Promise<number> {
     return Number(/connected_clients:(\d+)/.exec(await ask(this.#port, 'INFO clients').catch(() => ''))?.[1] ?? NaN)
   }
@@ -122,7 +122,7 @@ export class SoakFleet {
       let text = ''
       child.stderr.on('data', chunk => {
         text += String(chunk)
-        // The line names the public address.
+        // Builds the URL itself, because the line has the public address.
         if (/^Ready: /m.test(text)) resolve(`http://127.0.0.1:${port}/mcp`)
       })
       child.once('exit', () => { reject(new Error(`an instance ended: ${text}`)) })

@@ -1,4 +1,4 @@
-/** Sessions, links and revocations of a soak: each is begun on one instance and goes on at others. */
+/** Sessions, links and revocations for the soak test: each begins on one instance and continues on others. */
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Reply {
@@ -9,13 +9,13 @@ export interface Reply {
 
 export interface MixOptions {
   readonly urls: () => readonly string[]
-  /** Rejects where the connection is lost. */
+  /** Rejects if the connection is lost. */
   readonly send: (url: string, method: string, headers: Record<string, string>, body?: object) => Promise<Reply>
   readonly tokenOf: (user: string, role: 'admin' | 'user') => string
   readonly isOver: () => boolean
 }
 
-/** So long a revocation that was acknowledged may take everywhere, also where a fault begins right after it. */
+/** The longest time until an acknowledged revocation applies everywhere, even if a fault follows it. */
 const settledMs = 20_000
 const workers = 4
 
@@ -51,16 +51,16 @@ export class Mix {
     const session = { ...headers, 'mcp-session-id': id, 'mcp-protocol-version': '2025-11-25' }
     for (let n = 0; n < 4; n++) {
       const { status, text } = await this.#post(this.#any(), session, 'tools/call', { name: 'whoami', arguments: {} })
-      // Redis was emptied, or is away.
+      // Redis was emptied or is unavailable.
       if (status !== 200) return
-      if (!text.includes(`jwt:${user}`)) throw new Problem('a session answered to the wrong principal')
+      if (!text.includes(`jwt:${user}`)) throw new Problem('a session was answered with another principal')
     }
     const foreign = { ...session, ...this.#headersOf(`${user}-eve`) }
     const { status } = await this.#post(this.#any(), foreign, 'ping')
-    if (status === 200) throw new Problem('a session served somebody else')
+    if (status === 200) throw new Problem('a session was served to another principal')
     const ended = await this.#options.send(this.#any(), 'DELETE', session)
     if (ended.status !== 200) return
-    if ((await this.#post(this.#any(), session, 'ping')).status === 200) throw new Problem('an ended session served')
+    if ((await this.#post(this.#any(), session, 'ping')).status === 200) throw new Problem('a session outlived DELETE')
     this.counts.sessions += 1
   }
 
@@ -79,19 +79,19 @@ export class Mix {
     this.counts.links += 1
     const guest = { ...admin, authorization: `Bearer ${String(JSON.parse(claimed.text).token)}` }
     const { status } = await this.#post(this.#any(), guest, 'ping')
-    if (status === 401) throw new Problem('a claimed token is not good')
+    if (status === 401) throw new Problem('a claimed token is not valid')
     if (await this.#call(admin, 'revoke-token', { id: minted.id }) === undefined) return
     for (const until = performance.now() + settledMs; ;) {
       const statuses = await Promise.all(this.#options.urls().map(async url =>
         await this.#post(url, guest, 'ping').then(({ status }) => status, () => 0)))
       if (!statuses.includes(200)) break
-      if (performance.now() > until) throw new Problem('a revoked token passed')
+      if (performance.now() > until) throw new Problem('a revoked token was accepted')
       await sleep(250)
     }
     this.counts.revocations += 1
   }
 
-  /** What a tool answers; `undefined` where the policy refused it. */
+  /** The result of a tool; `undefined` if the call was refused because Redis is unavailable. */
   async #call (headers: Record<string, string>, name: string, args: object): Promise<Structured | undefined> {
     const { status, text } = await this.#post(this.#any(), headers, 'tools/call', { name, arguments: args })
     if (status !== 200) return undefined
@@ -105,7 +105,7 @@ export class Mix {
   async #post (url: string, headers: Record<string, string>, method: string, params = {}): Promise<Reply> {
     const reply = await this.#options.send(url, 'POST', headers, { jsonrpc: '2.0', id: 1, method, params })
     if (reply.status === 503 && reply.headers['retry-after'] !== undefined) this.counts.byPolicy += 1
-    else if (reply.status >= 500) throw new Problem(`${method} was answered ${reply.status}`)
+    else if (reply.status >= 500) throw new Problem(`${method} got ${reply.status}`)
     return reply
   }
 

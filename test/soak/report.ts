@@ -1,17 +1,14 @@
-/**
- * The samples of a soak as a chart in SVG: answers a second, keys in Redis, memory of the instances, and
- * the faults.
- */
+/** Draws the samples of a soak test as an SVG chart: answers per second, keys in Redis, memory and faults. */
 
 export interface Sample {
   readonly seconds: number
-  /** So far. */
+  /** In total so far. */
   readonly good: number
   readonly limited: number
   readonly keys: number
-  /** MB of each instance. */
+  /** In MB, for each instance. */
   readonly memory: readonly number[]
-  /** What was done then; `''` for nothing. */
+  /** The fault at this time; empty if there was none. */
   readonly fault: string
 }
 
@@ -30,7 +27,7 @@ export function chartOf (samples: readonly Sample[]): string {
     }
   })
   const panels = [
-    { title: 'good answers a second', points: rates },
+    { title: 'successful answers per second', points: rates },
     { title: 'keys in Redis', points: samples.map(({ seconds, keys }) => ({ at: seconds, value: keys })) },
     {
       title: 'memory of all instances, MB',

@@ -1,6 +1,6 @@
 /**
- * `npm run soak`: a fleet under mixed traffic with a fault a minute, and what came of it. `SOAK_MINUTES`:
- * default 10.
+ * `npm run soak`: sends mixed traffic to a fleet, causes a fault each minute, and reports the results.
+ * `SOAK_MINUTES` is the duration (default 10).
  */
 import { writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
@@ -33,7 +33,7 @@ const agent = new Agent({ keepAlive: true, maxSockets: 8 })
 const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami', arguments: {} } }
 
 const faults: ReadonlyArray<readonly [string, () => Promise<void>]> = [
-  ['Redis killed, and started empty', () => fleet.killRedis()],
+  ['Redis killed and restarted empty', () => fleet.killRedis()],
   ['an instance killed', () => fleet.killInstance(1)],
   ['Redis frozen for 3 s', () => fleet.freezeRedis()],
   ['all connections cut', () => fleet.cutConnections()],
@@ -42,7 +42,7 @@ const faults: ReadonlyArray<readonly [string, () => Promise<void>]> = [
 
 const samples: Sample[] = []
 const counts = { good: 0, limited: 0, refused: 0, faults5xx: 0, lost: 0, wrong: 0 }
-/** Of each principal, when it was let in. */
+/** The times at which each principal's requests were allowed. */
 const letIn = new Map<number, number[]>()
 const work = { isOver: false }
 let slowest = 0
@@ -87,7 +87,7 @@ async function send (url: string, method: string, headers: Record<string, string
 
 async function caller (): Promise<void> {
   while (!work.isOver) {
-    // A few callers want far more than they may have.
+    // A few callers send far more than their limit.
     const n = Math.random() < 0.3 ? Math.floor(Math.random() * 5) : Math.floor(Math.random() * principals)
     const isGuess = Math.random() < 0.02
     const { url = '' } = fleet.instances[Math.floor(Math.random() * size)] ?? {}
@@ -104,7 +104,7 @@ async function caller (): Promise<void> {
       else if (status === 200) {
         counts.good += 1
         if (isGuess || !text.includes(`"jwt:user-${n}"`)) {
-          // `whoami` puts it into a text, too.
+          // `whoami` also repeats the id in a text.
           if (isGuess || !text.includes(`jwt:user-${n}\\"`)) counts.wrong += 1
         }
         letIn.set(n, [...letIn.get(n) ?? [], performance.now()])
@@ -131,7 +131,7 @@ async function watch (): Promise<void> {
   }
 }
 
-/** The most that any principal was let in within a window. */
+/** The highest number of allowed requests of one principal within a window. */
 function mostInWindow (): number {
   let most = 0
   for (const times of letIn.values()) {
@@ -162,18 +162,18 @@ const [connections, keys] = [await fleet.connections(), await fleet.keys()]
 fleet.stop()
 agent.destroy()
 
-// Fixed windows: two of them touch within any minute, and while Redis is away each instance may let in a whole limit.
+// Any minute touches two fixed windows, and without Redis each instance may allow the whole limit.
 const bound = 2 * size * max
 const most = mostInWindow()
 const problems = [
-  ...counts.faults5xx > 0 ? [`${counts.faults5xx} answers of 5xx`] : [],
+  ...counts.faults5xx > 0 ? [`${counts.faults5xx} answers with 5xx`] : [],
   ...counts.wrong > 0 ? [`${counts.wrong} answers to the wrong principal`] : [],
-  ...most > bound ? [`a principal was let in ${most} times within a window, more than ${bound}`] : [],
+  ...most > bound ? [`a principal made ${most} requests within a window, more than ${bound}`] : [],
   ...mix.problems,
   ...connections > 2 * size + 1 ? [`${connections} connections to Redis, for ${size} instances`] : [],
-  // Of each caller a bucket, of each address a known list, of each session and link of the last minutes a few.
+  // Allows for a bucket per caller, a list per address, and a few keys per recent session and link.
   ...keys > 20 * principals ? [`${keys} keys in Redis`] : [],
-  ...mix.counts.sessions * mix.counts.links * mix.counts.revocations === 0 ? ['nothing was mixed in'] : [],
+  ...mix.counts.sessions * mix.counts.links * mix.counts.revocations === 0 ? ['too few operations'] : [],
   ...lines.some(count => count > 20 + 4 * minutes) ? [`too many log lines: ${lines.join(', ')}`] : []
 ]
 const result = {

@@ -1,6 +1,6 @@
 /**
- * Kills a process behind the proxy 1,000 times, or as often as the argument says, and checks that nothing is left of
- * each: `npm run restarts`. Exits with 1 if processes, descriptors, listeners, objects or the heap grow.
+ * `npm run restarts`: kills a process behind the proxy 1,000 times, or as often as the argument says. Exits
+ * with 1 if the number of processes, descriptors, listeners or objects, or the heap, grows.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,13 +14,16 @@ import { ProcessTransport } from '../../src/upstreams/transport/process-transpor
 
 const times = Number(process.argv[2] ?? 1000)
 const limitMs = 5 * 60_000
-/** What the heap may grow: code that is compiled later and noise, and for each restart. The objects are counted. */
+/**
+ * Allowed growth of the heap: for code that is compiled later, and for each restart. Objects are counted
+ * exactly.
+ */
 const noiseBytes = 500_000
 const maxBytesPerRestart = 500
 const fixture = fileURLToPath(new URL('../fixtures/upstream.sh', import.meta.url))
 const key = 'key-of-the-restarts-0001'
 const limit = setTimeout(() => {
-  process.stderr.write(`not done after ${limitMs} ms\n`)
+  process.stderr.write(`not finished after ${limitMs} ms\n`)
   process.exit(1)
 }, limitMs)
 const app = await buildApp({
@@ -54,7 +57,7 @@ interface Counts {
   readonly [what: string]: number
 }
 
-/** What is there while one process runs and nothing else. */
+/** The counts while exactly one process runs. */
 async function counts (): Promise<Counts> {
   await call('pid')
   await sleep(500)
@@ -64,7 +67,7 @@ async function counts (): Promise<Counts> {
     descriptors: readdirSync('/proc/self/fd').length,
     'listeners of the process': process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0),
     'active resources': process.getActiveResourcesInfo().length,
-    // Collects garbage itself.
+    // Counting objects collects garbage first.
     connections: queryObjects(Connection, { format: 'count' }),
     clients: queryObjects(Client, { format: 'count' }),
     transports: queryObjects(ProcessTransport, { format: 'count' }),
@@ -93,13 +96,13 @@ try {
   show(warmUp, before)
   for (let n = warmUp; n < times; n++) await call('die')
   let after = await counts()
-  // What was killed may take a moment to be gone.
+  // Killed processes may take a moment to disappear.
   for (let tries = 0; tries < 20 && grownSince(before, after).length > 0; tries++) after = await counts()
   show(times, after)
   const grown = grownSince(before, after)
   for (const what of grown) process.stderr.write(`${what} grew from ${before[what]} to ${after[what]}\n`)
   if (grown.length > 0) process.exitCode = 1
-  else process.stdout.write('Nothing is left of a restart.\n')
+  else process.stdout.write('The restarts left nothing behind.\n')
 } finally {
   clearTimeout(limit)
   await app.close()

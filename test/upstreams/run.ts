@@ -1,6 +1,6 @@
 /**
- * MCP servers of the registry behind the proxy, called by real clients of both eras: `npm run upstreams`. Installs
- * them by this folder's own lock. Exits with 1 if a call answers something else than expected.
+ * `npm run upstreams`: calls MCP servers of the registry behind the proxy, with real clients of both eras.
+ * Installs the servers from the lock file in this folder. Exits with 1 if an answer is not as expected.
  */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
@@ -40,7 +40,7 @@ async function freePort (): Promise<number> {
   return port
 }
 
-/** `server-everything` over HTTP, as a process of its own. */
+/** Starts `server-everything` over HTTP as a separate process. */
 async function everythingOverHttp (ends: Ends): Promise<string> {
   const port = await freePort()
   const { command = '', args = [] } = server('everything', 'streamableHttp')
@@ -89,7 +89,7 @@ function everything (ada: Client, prefix: string): Check[] {
       })
       assert.equal(typeof structuredContent, 'object')
     }],
-    ['arguments that its schema refuses', async () => {
+    ['arguments that do not match the schema', async () => {
       const { isError } = await ada.callTool({ name: `${prefix}get-sum`, arguments: { a: 'one' } })
       assert.equal(isError, true)
     }],
@@ -104,7 +104,7 @@ function everything (ada: Client, prefix: string): Check[] {
       )
       assert.deepEqual(seen, [1, 2, 3, 4])
     }],
-    ['a sample of the caller', async () => {
+    ['sampling by the caller', async () => {
       assert.match(await call('trigger-sampling-request', { prompt: 'Say it.', maxTokens: 10 }), /sampled by the caller/)
     }],
     ['a question to the caller', async () => {
@@ -136,23 +136,23 @@ function others (ada: Client, bob: Client, data: string): Check[] {
     textOf(await client.callTool({ name, arguments: args }))
   const entity = (name: string): object => ({ entities: [{ name, entityType: 'word', observations: [name] }] })
   return [
-    ['a file that it may read', async () => {
+    ['a file inside its directory', async () => {
       assert.match(await call(ada, 'files_read_text_file', { path: join(data, 'note.txt') }), /read me/)
     }],
-    ['a file that it may not read', async () => {
+    ['a file outside its directory', async () => {
       const answer = await ada.callTool({ name: 'files_read_text_file', arguments: { path: '/etc/passwd' } })
       assert.equal(answer.isError, true)
       assert.doesNotMatch(textOf(answer), /root:/)
     }],
-    ['no tool that writes, which `include` leaves out', async () => {
+    ['no tools that `include` omits', async () => {
       const { tools } = await ada.listTools()
       assert.equal(tools.some(({ name }) => name === 'files_write_file'), false)
       await assert.rejects(call(ada, 'files_write_file', { path: join(data, 'x'), content: 'x' }))
     }],
-    ['a tool that is reserved for others', async () => {
+    ['no tools that `access` reserves', async () => {
       await assert.rejects(call(ada, 'reserved_read_text_file', { path: join(data, 'note.txt') }))
     }],
-    ['a graph for each caller', async () => {
+    ['a separate graph for each caller', async () => {
       await Promise.all([
         call(ada, 'own_create_entities', entity('of-ada')), call(bob, 'own_create_entities', entity('of-bob'))
       ])
@@ -160,13 +160,13 @@ function others (ada: Client, bob: Client, data: string): Check[] {
       assert.doesNotMatch(await call(ada, 'own_read_graph'), /of-bob/)
       assert.doesNotMatch(await call(bob, 'own_read_graph'), /of-ada/)
     }],
-    ['one graph for everybody', async () => {
-      // One after the other: it reads and writes its file without a lock.
+    ['one graph for all callers', async () => {
+      // In sequence, because the server reads and writes its file without a lock.
       await call(ada, 'common_create_entities', entity('of-ada'))
       await call(bob, 'common_create_entities', entity('of-bob'))
       assert.match(await call(ada, 'common_read_graph'), /of-ada[^]*of-bob|of-bob[^]*of-ada/)
     }],
-    ['thoughts that are counted for each caller', async () => {
+    ['thoughts that are counted per caller', async () => {
       const thought = { thought: 'a', nextThoughtNeeded: true, thoughtNumber: 1, totalThoughts: 2 }
       await call(ada, 'thinking_sequentialthinking', thought)
       assert.match(await call(bob, 'thinking_sequentialthinking', thought), /"thoughtHistoryLength": 1/)
@@ -221,7 +221,7 @@ async function runEra (era: Era, far: string): Promise<number> {
 }
 
 const limit = setTimeout(() => {
-  process.stderr.write(`not done after ${limitMs} ms\n`)
+  process.stderr.write(`not finished after ${limitMs} ms\n`)
   process.exit(1)
 }, limitMs)
 const ends: Ends = []
