@@ -20,7 +20,7 @@ export async function hold ({ server, kind, keys, count }) {
     async heard (text) {
       const limit = performance.now() + 30_000
       while (!streams.every(stream => stream.text.includes(text))) {
-        if (performance.now() > limit) throw new Error(`only ${streams.filter(stream => stream.text.includes(text)).length} streams heard ${text}`)
+        if (performance.now() > limit) throw new Error(`only ${streams.filter(stream => stream.text.includes(text)).length} streams received ${text}`)
         await new Promise(resolve => setTimeout(resolve, 5))
       }
     },

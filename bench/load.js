@@ -24,7 +24,7 @@ export async function load (url, request, { connections = 32, seconds = 5, pause
   writeFileSync(bodyFile, request.body)
   try {
     const figures = await (generator === 'wrk' ? wrk : autocannon)(url, { headers: request.headers, room, bodyFile, connections, seconds, pauseMs })
-    if (figures.bad + figures.lost > 0) throw new Error(`${url}: ${figures.bad} answers were refusals, ${figures.lost} requests were lost`)
+    if (figures.bad + figures.lost > 0) throw new Error(`${url}: ${figures.bad} requests were refused, ${figures.lost} were lost`)
     return figures
   } finally {
     rmSync(room, { recursive: true })

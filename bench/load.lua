@@ -1,4 +1,4 @@
--- One request, sent over and over; the figures as one line of JSON.
+-- Sends one request repeatedly. Prints the figures as one line of JSON.
 function init (args)
   local file = assert(io.open(args[1], 'r'))
   wrk.method = 'POST'
@@ -13,7 +13,7 @@ count = 0
 function request ()
   if not request_text:find('[<id>]', 1, true) then return request_text end
   count = count + 1
-  -- Of the same length, which the head of the request tells.
+  -- Each id has the same length, because the Content-Length is fixed.
   return (request_text:gsub('%[<id>%]', string.format('%06d', count % 1000000)))
 end
 

@@ -1,7 +1,8 @@
 /**
- * `npm run proxy`: a stdio MCP server called directly, and through this package, `mcp-proxy` and `supergateway`: calls a
- * second, added latency, and the processor time that the program in between takes for a call. Every round measures each
- * once; ratios are within a round. Linux alone: processor time is read from /proc. Writes its table into docs/proxy.md.
+ * `npm run proxy`: measures a stdio MCP server directly, and behind this package, `mcp-proxy` and
+ * `supergateway`: calls per second, added latency, and the processor time per call of the program in between.
+ * Every round measures each once; ratios are within a round. Works only on Linux, because it reads processor
+ * time from /proc. Writes its table to docs/proxy.md.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -21,9 +22,9 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '4' },
     'warm-up': { type: 'string', default: '3' },
     connections: { type: 'string', default: '32' },
-    /** Numbers of contenders, comma-separated: measures these alone. */
+    /** Measure only the contenders with these indexes, comma-separated. */
     only: { type: 'string' },
-    /** `lean` or `everything`: measures in front of this server alone. */
+    /** Measure only in front of this server: `lean` or `everything`. */
     upstream: { type: 'string' },
     'no-write': { type: 'boolean', default: false }
   }
@@ -35,7 +36,7 @@ const page = join(directory, '..', 'docs', 'proxy.md')
 const room = mkdtempSync(join(tmpdir(), 'bench-proxy-'))
 process.once('exit', () => { rmSync(room, { recursive: true, force: true }) })
 
-/** The servers in the middle of which nothing stands: the package of the registry, and one that takes almost no time itself. */
+/** The upstream servers: one that takes almost no time itself, and one of the registry. */
 const upstreams = {
   lean: [join(directory, 'servers', 'upstream.js')],
   everything: [join(dirname(resolve('@modelcontextprotocol/server-everything/package.json')), 'dist', 'index.js'), 'stdio']
@@ -51,7 +52,7 @@ const contenders = [
   { label: '`mcp-proxy`, in a session', start: mcpProxy(), inSession: true },
   { label: '`mcp-proxy --stateless`', start: mcpProxy('--stateless') },
   { label: '`supergateway --stateful`, in a session', start: supergateway('--stateful'), inSession: true },
-  // A process for each request.
+  // Starts a process for each request.
   { label: '`supergateway`', start: supergateway(), isSlow: true }
 ]
 const chosen = contenders.filter((_, n) => options.only === undefined || options.only.split(',').includes(String(n)))
@@ -104,14 +105,17 @@ async function measured ({ direct, start, credential, inSession, era = '2025', i
   }
 }
 
-/** By calls, not by time alone: on a busy machine the code would not be compiled yet. */
+/** Counts calls, because on a busy machine the time alone would not be enough to compile the code. */
 async function warmed (url, request, loads) {
   for (let [requests, tries] = [0, 0]; requests < 8000 && tries < 20; tries++) {
     requests += (await load(url, request, { ...loads, seconds: warmUp })).requests
   }
 }
 
-/** The command as an operator runs it, with its full chain: origins, both limits (out of reach), the key, the log. */
+/**
+ * Starts this package as an operator does, with its full chain: origins, both limits (out of reach), key and
+ * log.
+ */
 function ours (members) {
   return (args, port) => {
     const file = join(room, `mcp-${port}.json`)
@@ -139,7 +143,7 @@ function mcpProxy (...flags) {
   ], { cwd: room })
 }
 
-/** Without its log, which would have each message twice. */
+/** Disables the log, which would contain each message twice. */
 function supergateway (...flags) {
   return (args, port) => run(process.execPath, [
     binOf('supergateway'), '--stdio', [process.execPath, ...args].join(' '), '--outputTransport', 'streamableHttp', '--port', String(port), '--logLevel', 'none', ...flags
@@ -152,7 +156,7 @@ function binOf (name) {
   return join(folder, typeof bin === 'string' ? bin : bin[name])
 }
 
-/** The session is opened once the program listens. */
+/** Opens a session once the program listens. */
 async function opened (url, credential) {
   return await untilUp(async () => {
     const session = await openSession(url, credential)
@@ -168,7 +172,7 @@ async function verified (url, request) {
   await untilUp(async () => {
     const response = await fetch(url, { method: 'POST', ...request })
     const text = await response.text()
-    if (response.status !== 200 || !text.includes(`Echo: ${kilobyte}`)) throw new Error(`${url} answers wrongly: ${response.status} ${text.slice(0, 400)}`)
+    if (response.status !== 200 || !text.includes(`Echo: ${kilobyte}`)) throw new Error(`${url} gave a wrong answer: ${response.status} ${text.slice(0, 400)}`)
   })
 }
 

@@ -1,8 +1,8 @@
-/** Puts a stdio MCP server itself under load: what a caller gets with nothing in between. */
+/** Puts a stdio MCP server under load directly, with nothing in between. */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 
-/** Starts the server and shakes hands. `load` is as that of load.js, with `connections` calls in flight at once. */
+/** Starts and initializes the server. `load` is like that of load.js, with `connections` concurrent calls. */
 export async function openStdio (command, args, call) {
   const child = spawn(command, args, { env: { PATH: process.env.PATH }, stdio: ['pipe', 'pipe', 'ignore'] })
   const waiting = new Map()

@@ -46,7 +46,7 @@ export function requestOf ({ era, method = 'tools/call', params, credential = {}
 export async function verify (url, request, job) {
   const response = await fetch(url, { method: 'POST', ...request })
   const text = await response.text()
-  const complain = why => { throw new Error(`${url} answers ${job} wrongly (${why}): ${response.status} ${text.slice(0, 400)}`) }
+  const complain = why => { throw new Error(`${url} gave a wrong answer to ${job} (${why}): ${response.status} ${text.slice(0, 400)}`) }
   if (response.status !== 200) complain('status')
   const streamed = response.headers.get('content-type')?.startsWith('text/event-stream')
   const message = JSON.parse(streamed ? /^data: ?(.+)$/m.exec(text)?.[1] ?? 'null' : text)

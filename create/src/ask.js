@@ -11,7 +11,7 @@ const hints = {
 
 /** Resolves to the directory and the template, or to `undefined` if the user cancelled. */
 export async function ask ({ directory, template }) {
-  // Imported only when needed: most runs ask nothing.
+  // Imported only if needed, because most runs ask nothing.
   const { isCancel, select, text } = await import('@clack/prompts')
   const where = directory ?? await text({
     message: 'Which directory?',

@@ -18,7 +18,7 @@ export async function main (args) {
       console.log(usage)
       return 0
     }
-    // Before any question: an answer must not be lost to a mistake that was there from the start.
+    // Checked before any question, so that no answers are lost to an earlier mistake.
     if (given.directory !== undefined) requireDirectory(given.directory)
     if (given.packageFile !== undefined) requireTarball(given.packageFile)
     const isAsking = process.stdin.isTTY === true && process.stdout.isTTY === true && !given.yes

@@ -28,7 +28,7 @@ export async function makeProject ({ directory, name, template, packageFile, ins
   const tarball = packageFile === undefined ? undefined : requireTarball(packageFile)
   const undo = take(directory)
   const [stop, force] = [new AbortController(), new AbortController()]
-  // Without a handler, the second signal would end the process with the project half removed.
+  // Without a handler, a second signal would end the process while the project is being removed.
   const leave = () => { (stop.signal.aborted ? force : stop).abort() }
   for (const signal of signals) process.on(signal, leave)
   try {

@@ -6,7 +6,7 @@ import { CreateError } from './create-error.js'
 
 const reserved = new Set(['node_modules', 'favicon.ico', 'fastify-mcp-auth', ...builtinModules])
 
-/** Why no project can be created in `directory`, as a sentence; `undefined` if one can, as far as is known. */
+/** Why no project can be created in `directory`, as a sentence. `undefined` if no problem was found. */
 export function problemOfDirectory (directory) {
   return problemOfName(basename(resolve(directory))) ?? problemOfPlace(resolve(directory))
 }

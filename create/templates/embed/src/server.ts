@@ -14,7 +14,7 @@ try {
 } catch (error) {
   const isListening = error instanceof Error && 'syscall' in error && error.syscall === 'listen'
   if (!(error instanceof OperatorError) && !isListening) throw error
-  // A setting that cannot be used. The message says which.
+  // A setting cannot be used. The message says which one.
   console.error(error.message)
   process.exit(1)
 }
