@@ -108,7 +108,7 @@ for (const [what, type, status] of [
   ['JSON, nearly', 'application/jsonx', 415],
   ['two types', 'text/plain, application/json', 415],
   ['JSON behind a tab', 'text/plain;\tapplication/json', 415],
-  ['JSON in capitals', 'APPLICATION/JSON', 200],
+  ['JSON in upper case', 'APPLICATION/JSON', 200],
   ['JSON with a charset', 'application/json; charset=utf-8', 200],
   ['JSON with a space', 'application/json ;charset="utf-8"', 200]
 ] as const) {

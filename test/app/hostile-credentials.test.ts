@@ -77,7 +77,7 @@ const bad: Array<[string, string[]]> = [
   ['a prefix of a key', key(adaKey.slice(0, -1))],
   ['a key with extra characters', key(`${adaKey}0`)],
   ['a suffix of a key', key(adaKey.slice(1))],
-  ['a key in capitals', key(adaKey.toUpperCase())],
+  ['a key in upper case', key(adaKey.toUpperCase())],
   ['a key in quotes', key(`"${adaKey}"`)],
   ['two keys in one header', key(`${adaKey},${bobKey}`)],
   ['the same key twice', [...key(adaKey), ...key(adaKey)]],

@@ -63,7 +63,7 @@ for (const [what, role] of [
   ['with a NUL', 'admin\0'],
   ['in look-alike letters', 'аdmin']
 ] as const) {
-  t.test(`a token whose role is ${what} is a user's`, async t => {
+  t.test(`a token whose role is ${what} has the role user`, async t => {
     const app = await service(t)
     const headers = bearer(forgeClaims({ role }))
     await isUnknown(t, app, headers)

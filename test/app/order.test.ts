@@ -101,13 +101,13 @@ const ladder: Rung[] = [
     code: 'MCP_ERR_MALFORMED_BODY'
   },
   {
-    what: 'a body that is no message',
+    what: 'a body that is not a message',
     headers: rightKey,
     body: '{"id":1}',
     status: 400,
     code: 'MCP_ERR_INVALID_REQUEST'
   },
-  { what: 'a request in order', headers: rightKey, body: JSON.stringify(rpc('ping')), status: 200 }
+  { what: 'a valid request', headers: rightKey, body: JSON.stringify(rpc('ping')), status: 200 }
 ]
 
 for (const rung of ladder) {

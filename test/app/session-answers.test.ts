@@ -104,7 +104,7 @@ for (const [what, message] of [
 }
 
 for (const [where, sessions] of [['without a session', undefined], ['in a session', {}]] as const) {
-  t.test(`a large batch ${where} causes no warning of Node`, async t => {
+  t.test(`a large batch ${where} causes no warning by Node`, async t => {
     const warnings: string[] = []
     const note = ({ message }: Error): void => { warnings.push(message) }
     process.on('warning', note)

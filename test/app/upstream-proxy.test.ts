@@ -65,7 +65,7 @@ for (const [where, env, dotenv] of [
   ['in the environment', { UPSTREAMS_FILE: 'mcp.json' }, ''],
   ['in .env', {}, 'UPSTREAMS_FILE=mcp.json\n']
 ] as Array<[string, Record<string, string>, string]>) {
-  t.test(`proxy refuses to run beside UPSTREAMS_FILE ${where}, and says what to do`, async t => {
+  t.test(`proxy refuses to run with UPSTREAMS_FILE ${where}, and gives advice`, async t => {
     const directory = t.testdir({ '.env': `API_KEYS=${key}\n${dotenv}`, 'mcp.json': '{"mcpServers":{}}' })
     const { code, stderr } = await say(['proxy', '--', 'node', 'server.js'], directory, env)
     t.equal(code, 1)

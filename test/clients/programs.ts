@@ -23,7 +23,7 @@ export async function install (): Promise<string> {
     packages: Record<string, { version: string }>
   }
   const isThere = names.every(name => versionOf(name) === packages[`node_modules/${name}`]?.version)
-  // The install scripts are not needed: they would only link the packaged Node.
+  // Install scripts are not needed, because the packaged Node is a plain executable.
   if (!isThere) {
     await output('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'], {
       cwd: folder,
@@ -49,7 +49,7 @@ function findNode (): string {
   const own = fileOf(`node-${process.platform}-${process.arch}`, 'bin/node')
   if (!existsSync(own)) {
     throw new Error(
-      `these clients need Node 22.19 or later, and npm has none for ${process.platform} on ` +
+      `these clients need Node 22.19 or later, and none is installed for ${process.platform} on ` +
         `${process.arch}: run this with a later Node`
     )
   }

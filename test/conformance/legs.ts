@@ -36,8 +36,8 @@ export async function legsOf ({ stable, next }: Record<'stable' | 'next', Suite>
 }
 
 /**
- * The server scenarios of a requirement set. Excludes only scenarios of extensions, which the specification
- * makes optional and this package does not have.
+ * The server scenarios of a requirement set, except those of extensions, because the specification makes
+ * extensions optional.
  */
 function requirements (yaml: string): Scenario[] {
   const scored = /^server:\n((?: {2}- .*\n)+)/m.exec(yaml)?.[1] ?? ''

@@ -49,7 +49,7 @@ function versionIn (path: string): string | undefined {
 }
 
 async function install (signal: AbortSignal): Promise<void> {
-  // The install scripts are not needed: they would only link the packaged Node.
+  // Install scripts are not needed, because the packaged Node is a plain executable.
   await output(
     'npm',
     ['ci', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'],
@@ -65,7 +65,7 @@ function findNode (): string {
   const own = join(folder, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node')
   if (!fs.existsSync(own)) {
     throw new Error(
-      `the suite needs Node 22 or later, and npm has none for ${process.platform} on ${process.arch}: ` +
+      `the suite needs Node 22 or later, and none is installed for ${process.platform} on ${process.arch}: ` +
         'run this with a later Node'
     )
   }

@@ -103,7 +103,7 @@ t.test('compose.yaml names existing services, and secrets only by reference', as
     }
   }
   const { 'mcp-1': { environment: settings = {} } = {} } = services
-  for (const variable of Object.keys(settings)) t.match(variables, `\`${variable}\``, 'a setting of ours')
+  for (const variable of Object.keys(settings)) t.match(variables, `\`${variable}\``, 'a known setting')
 })
 
 t.test('Grafana is provisioned with what compose.yaml mounts', async t => {
@@ -161,7 +161,7 @@ t.test('the Kubernetes manifests have probes, a drain and a disruption budget', 
     'the probe fails before the listener closes'
   )
   t.ok(pod.terminationGracePeriodSeconds * 1000 > setting('DRAIN_DELAY_MS') + 10_000, 'calls can end')
-  for (const { name } of container.env) t.match(variables, `\`${name}\``, 'a setting of ours')
+  for (const { name } of container.env) t.match(variables, `\`${name}\``, 'a known setting')
 })
 
 t.test('promtool accepts the Prometheus configuration', { skip: without('promtool') }, async t => {

@@ -40,7 +40,7 @@ t.test("the host's JWTs and ours are not valid for each other", async (t) => {
   t.same(Object.keys(app.jwt).filter((name) => name.includes('mcp')), [])
 })
 
-t.test('the host may register its JWT plugin after ours, in the same scope', async (t) => {
+t.test('the host can register its JWT plugin after ours, in the same scope', async (t) => {
   const app = hostApp(t)
   await guard(app, { auth: { jwt: { secret } } })
   await app.register(fastifyJwt, { secret: otherSecret })

@@ -105,7 +105,7 @@ const refused: Array<[string, Record<string, string | string[]>]> = [
   ['an empty key', { 'x-api-key': '' }],
   ['a prefix of a key', { 'x-api-key': key.slice(0, -1) }],
   ['a key with an extra character', { 'x-api-key': key + 'x' }],
-  ['a key in capitals', { 'x-api-key': key.toUpperCase() }],
+  ['a key in upper case', { 'x-api-key': key.toUpperCase() }],
   ['a key with a space', { 'x-api-key': `${key} ` }],
   ['two keys joined', { 'x-api-key': `${key}, ${key}` }],
   ['a key sent twice', { 'x-api-key': [key, key] }],

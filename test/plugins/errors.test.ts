@@ -37,14 +37,14 @@ const thrown: Array<[string, () => unknown]> = [
     () => Object.assign(new Error(secret), { code: 'MCP_ERR_NOT_FOUND', statusCode: 404 })
   ],
   [
-    'an error whose code is a prototype member',
+    'an error with the code constructor',
     () => Object.assign(new Error(secret), { code: 'constructor' })
   ],
   [
-    'an error whose code is that of the prototype',
+    'an error with the code __proto__',
     () => Object.assign(new Error(secret), { code: '__proto__' })
   ],
-  ['a function whose text throws', () => Object.assign(() => secret, { toString: trap })],
+  ['a function whose toString throws', () => Object.assign(() => secret, { toString: trap })],
   [
     'an error with a validation property',
     () => Object.assign(new Error(secret), { validation: [{ message: secret }], statusCode: 400 })

@@ -1,4 +1,4 @@
-/** The mcp plugin alone on a bare Fastify: closed without authentication, and open to that of the host. */
+/** The mcp plugin alone on a bare Fastify: closed without authentication, and usable with that of a host. */
 import Fastify from 'fastify'
 import t from 'tap'
 import mcp, { type McpOptions } from '../../plugins/mcp.js'

@@ -44,7 +44,7 @@ t.test('a route with config.mcp is a tool, and others are not', async t => {
   t.match(await client.callTool('get-order', { id: '7', more: 1 }), { isError: true, text: /more/ })
 })
 
-t.test('the endpoint may be registered before its routes, in a scope, repeatedly', async t => {
+t.test('the endpoint can be registered before its routes, in a scope, and twice', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(routes)

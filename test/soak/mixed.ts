@@ -91,7 +91,7 @@ export class Mix {
     this.counts.revocations += 1
   }
 
-  /** The result of a tool; `undefined` if the call was refused because Redis is unavailable. */
+  /** The result of a tool; `undefined` if the call was refused. */
   async #call (headers: Record<string, string>, name: string, args: object): Promise<Structured | undefined> {
     const { status, text } = await this.#post(this.#any(), headers, 'tools/call', { name, arguments: args })
     if (status !== 200) return undefined

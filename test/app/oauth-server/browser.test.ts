@@ -19,7 +19,7 @@ interface Place {
   /** The queries that the callback received. */
   readonly answers: URLSearchParams[]
   readonly authorize: (fields?: Record<string, string>) => string
-  /** Errors and warnings that the browser reported. */
+  /** Errors that the browser reported. */
   readonly complaints: string[]
   readonly watch: (page: Page) => Page
 }
