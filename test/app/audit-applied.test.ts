@@ -54,7 +54,7 @@ t.test('AUDIT_STDOUT alone records the changes that commands make', async t => {
   t.match(sink.lines().filter(({ msg }) => msg === 'frozen'), [{ target: 'all', by: 'cli' }], 'the log has it too')
 })
 
-t.test('tokens revoked by one command share one record, without expired ones', async t => {
+t.test('tokens revoked by one command share one record, and old mints have none', async t => {
   const cwd = t.testdir({})
   const STATE_DIR = join(cwd, 'state')
   const by = { principal: 'jwt:root', tokenId: 'root' }
