@@ -62,7 +62,7 @@ t.test('a tool without once accepts its request state again', async t => {
   t.equal(paid.count, 2)
 })
 
-t.test('a once tool refuses its state if the store cannot be reached', async t => {
+t.test('an altered request state is refused and does not use up the original', async t => {
   const paid = { count: 0 }
   const app = await service(t, { tools: [pay(true, paid)] })
   const { requestState } = (await call(app, {})).result
