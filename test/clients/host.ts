@@ -20,10 +20,7 @@ export const knownBy: Readonly<Record<string, readonly string[]>> = {
   'by its document': ['--client-metadata-url', document]
 }
 
-/**
- * Builds a server that serves client documents from this machine. Clients of the operator are added by
- * command.
- */
+/** Builds a server with client documents from this machine. The operator's clients are added by command. */
 export async function signInHost (
   publicUrl: string,
   stateDir: string,

@@ -1,6 +1,4 @@
-/**
- * The checks that fail if the fixture is behind the proxy, with reasons. docs/conformance.md lists them too.
- */
+/** The checks that fail behind the proxy, with reasons. docs/conformance.md lists them too. */
 export interface ExpectedFailure {
   readonly scenario: string
   readonly check: string

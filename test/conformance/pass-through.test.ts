@@ -1,6 +1,4 @@
-/**
- * The pass-through adds a key and changes nothing else; otherwise the suite would not test the server itself.
- */
+/** The pass-through adds a key and changes nothing else, so that the suite tests the server itself. */
 import { once } from 'node:events'
 import { type IncomingMessage, type ServerResponse, createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'

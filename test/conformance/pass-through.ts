@@ -1,6 +1,4 @@
-/**
- * A proxy that adds a key to each request, if one is given, because the suite cannot send its own headers.
- */
+/** A proxy that adds a key to each request, if one is given, because the suite cannot send headers. */
 import {
   type IncomingHttpHeaders,
   type IncomingMessage,

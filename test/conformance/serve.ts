@@ -1,7 +1,4 @@
-/**
- * Starts only the fixture, for your own suite. Reads `PORT`, `API_KEYS` and `MCP_SESSIONS` from the
- * environment.
- */
+/** Starts only the fixture, for your own suite. Settings: `PORT`, `API_KEYS` and `MCP_SESSIONS`. */
 import { ConfigError } from '../../src/index.js'
 import { buildFixture } from './fixture.js'
 

@@ -1,6 +1,4 @@
-/**
- * Limits, records, messages and links with a Redis Cluster and with Sentinel, before and after a failover.
- */
+/** Limits, records, messages and links with a Redis Cluster and Sentinel, before and after a failover. */
 import t, { type Test } from 'tap'
 import { LedgerIndex } from '../../src/ledger/index-in-memory.js'
 import type { LedgerRecord } from '../../src/ledger/records.js'

@@ -1,7 +1,4 @@
-/**
- * Tests `npm create fastify-mcp-auth` from packed tarballs: creates, installs, tests and starts a project,
- * and calls it.
- */
+/** Tests `npm create fastify-mcp-auth` from packed tarballs, up to a call of the created server. */
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'

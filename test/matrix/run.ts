@@ -93,9 +93,7 @@ async function pack (folder: string): Promise<string> {
   return join(folder, name)
 }
 
-/**
- * See docs/embedding.md: yarn 1 refuses packages that require a later Node, such as `cookie` 2 on Node 20.
- */
+/** See docs/embedding.md: yarn 1 refuses packages that need a later Node, such as `cookie` 2 on Node 20. */
 async function forYarn (): Promise<object> {
   const { stdout } = await run('node', ['--version'])
   return stdout.startsWith('v20.') ? { resolutions: { '**/light-my-request/cookie': '^1.1.1' } } : {}

@@ -1,7 +1,4 @@
-/**
- * The auth and limit plugins next to a host's own JWT plugin, rate limiter and routes, and next to a second
- * registration.
- */
+/** The auth and limit plugins next to a host's own JWT plugin, limiter and routes, and registered twice. */
 import fastifyJwt from '@fastify/jwt'
 import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance } from 'fastify'
