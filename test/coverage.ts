@@ -16,7 +16,7 @@ interface Lines {
 const root = fileURLToPath(new URL('..', import.meta.url))
 const collected = join(root, '.tap/coverage')
 
-/** Without the null that tsx leaves there, the report reads the sources; with it, each file has one line. */
+/** Removes the nulls that tsx writes as sources. With them, the report counts one line for each file. */
 for (const name of readdirSync(collected)) {
   const path = join(collected, name)
   const process = JSON.parse(readFileSync(path, 'utf8')) as Collected
@@ -38,7 +38,7 @@ const found = new Map(
   Object.entries(summary).map(([path, { lines }]) => [relative(root, path).split(sep).join('/'), lines])
 )
 
-/** A file that no test loads is uncovered, unless it holds types alone. */
+/** Counts lines. A file that no test loads is uncovered, unless it contains only types. */
 function linesOf (file: string): Lines {
   const text = readFileSync(join(root, file), 'utf8')
   const total = /^(export )?(default )?(async )?(const|let|function|class) /m.test(text) ? text.split('\n').length - 1 : 0
@@ -57,7 +57,7 @@ for (const top of ['plugins', 'src']) {
   }
 }
 
-/** A floor, with the reason why the rest is not covered. A floor under 94 % needs one; test/contract checks that. */
+/** A floor under 94 % needs a reason. test/contract checks that. */
 type Floor = number | { readonly floor: number, readonly because: string }
 
 const floors = JSON.parse(readFileSync(join(root, 'test/coverage.json'), 'utf8')) as Record<string, Floor>

@@ -1,6 +1,6 @@
 /**
- * What a change breaks most often, in one process and with `inject` alone: `npm run test:quick`. The files are also
- * run on their own by `npm test`.
+ * The tests that find most mistakes, in one process and with `inject`: `npm run test:quick`. `npm test` runs
+ * the same files one by one.
  */
 import './contract/configuration.test.js'
 import './contract/engines.test.js'

@@ -1,4 +1,4 @@
-/** Keeps the settings in the code, in `.env.example` and in `docs/configuration.md` in step. */
+/** The settings in the code match `.env.example` and `docs/configuration.md`. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { parseDotenv } from '../../src/config/dotenv.js'
@@ -9,7 +9,7 @@ const read = (path: string): string => readFileSync(new URL(`../../${path}`, imp
 const inCode = variableNames.map(name => [name, variables[name].fallback])
 const example = read('.env.example')
 
-/** `#NAME=default`, and for the two placeholders `NAME=…`: [name, value, is active]. */
+/** The lines `#NAME=default` and `NAME=placeholder`. An active line has no `#`. */
 const inExample = [...example.matchAll(/^(#?)([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(
   ([, hash, name = '', value = '']) => ({ name, value, active: hash === '' })
 )

@@ -1,4 +1,4 @@
-/** Code without coverage has a reason. */
+/** Every exception from coverage has a reason. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -19,7 +19,7 @@ t.test('a comment that excludes lines from coverage says why they cannot run', a
     for (const file of readdirSync(`${root}${top}`, { recursive: true, encoding: 'utf8' })) {
       if (!/\.[jt]s$/.test(file)) continue
       const comments = readFileSync(`${root}${top}/${file}`, 'utf8').match(/(?:c8|v8|istanbul) ignore.*/g) ?? []
-      // Such as: v8 ignore next -- the SDK closes the transport first
+      // For example: v8 ignore next -- the SDK closes the transport first
       for (const comment of comments) t.match(comment, / -- \S.{10,}/, `${top}/${file}`)
     }
   }

@@ -1,4 +1,4 @@
-/** The docs name files and sections that exist. */
+/** Files and sections that the docs name exist. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,14 +17,14 @@ function pagesIn (folder: string): string[] {
 
 const textOf = (page: string): string => readFileSync(join(root, page), 'utf8')
 
-/** The anchors of a page, as GitHub makes them of its headings. */
+/** Returns the anchors that GitHub generates for the headings of a page. */
 function anchorsOf (page: string): Set<string> {
   const text = textOf(page).replace(/^```[\s\S]*?^```/gm, '')
   return new Set([...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
     heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-')))
 }
 
-/** Also as it is imported: without an ending, or by the name of what is built. */
+/** Returns true if the path exists, also without its extension or with the extension of the built file. */
 function isThere (path: string): boolean {
   return [path, `${path}.ts`, path.replace(/\.js$/, '.ts')].some(one => existsSync(join(root, one))) ||
     path.endsWith('/node_modules')

@@ -1,4 +1,4 @@
-/** Keeps the doctor's findings and docs/troubleshooting.md in step. */
+/** The doctor's findings match docs/troubleshooting.md. */
 import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 

@@ -1,4 +1,4 @@
-/** The versions of Node in `engines` are those that the installed packages support. */
+/** The installed packages support every Node version in `engines`. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 
@@ -9,7 +9,7 @@ const lock = read('package-lock.json') as {
 }
 const lowest = [20, 19, 0]
 
-/** True if a range such as `^20.19 || >=22.12` has Node 20.19.0. Covers the forms that packages use for engines. */
+/** Returns true if a range such as `^20.19 || >=22.12` includes Node 20.19.0. Reads only common forms. */
 function hasLowest (range: string): boolean {
   return range.split('||').some(part => (part.match(/[<>=^~]*\s*\d+(?:\.[\dx*]+)*|\*/g) ?? []).every(holds))
 }

@@ -1,4 +1,4 @@
-/** The catalogue of refusals and its documentation say the same. */
+/** The refusals in src/errors.ts match docs/errors.md. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { refusals } from '../../src/errors.js'
@@ -14,7 +14,7 @@ const rows = [...page.matchAll(/^\| `(MCP_ERR_[A-Z_]+)` \| (\d+) \| (-?\d+) \| (
   })
 )
 
-/** JSON-RPC 2.0 §5.1, and MCP up to 2026-07-28. */
+/** The codes of JSON-RPC 2.0 §5.1 and of MCP up to 2026-07-28. */
 const specified = new Set([-32700, -32600, -32601, -32602, -32603, -32002, -32020, -32021, -32022])
 
 t.test('docs/errors.md lists every code once, in order', async t => {

@@ -1,4 +1,4 @@
-/** Keeps `plugins/`, the package's exports, the plugins' names and their tests in step. */
+/** The package's exports, the plugins' names and their tests match `plugins/`. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import t from 'tap'
 import * as entry from '../../src/index.js'
@@ -32,7 +32,7 @@ for (const name of plugins) {
     t.equal(meta.name, `mcp-${name}`)
     t.equal(meta.fastify, '5.x')
     for (const needed of meta.dependencies ?? []) {
-      t.ok(plugins.includes(needed.replace(/^mcp-/, '')), `${needed} is one of ours`)
+      t.ok(plugins.includes(needed.replace(/^mcp-/, '')), `${needed} is a plugin of this package`)
     }
     t.equal(plugin[Symbol.for('skip-override')], true, 'it works on the scope that registers it')
     t.ok(existsSync(new URL(`test/plugins/${name}.test.ts`, root)))
@@ -41,7 +41,7 @@ for (const name of plugins) {
 
 t.test('only mcp-auth.ts and app.ts register plugins', async t => {
   const sourceOf = (file: string): string => readFileSync(new URL(file, root), 'utf8')
-  // Types may be imported elsewhere: the options of the chain are made of those of its plugins.
+  // Types may be imported anywhere: the options of the chain extend those of its plugins.
   const imports = (file: string): string[] =>
     [...sourceOf(file).matchAll(/^import (?!type ).* from '([^']+)'/gm)].map(([, from = '']) => from)
   for (const name of plugins) t.notOk(imports(`plugins/${name}.ts`).some(from => from.startsWith('./')), name)
@@ -56,7 +56,7 @@ t.test('only mcp-auth.ts and app.ts register plugins', async t => {
 
 t.test('each plugin is registered in mcp-auth.ts or app.ts', async t => {
   const pages = ['src/mcp-auth.ts', 'src/app.ts'].map(file => readFileSync(new URL(file, root), 'utf8')).join('')
-  // Those that stand before the routes of a host, which alone knows when that is.
+  // The host registers these itself, before its own routes.
   const ofHosts = ['routes']
   for (const name of plugins.filter(name => !ofHosts.includes(name))) t.match(pages, `'../plugins/${name}.js'`)
 })

@@ -1,6 +1,6 @@
 /**
- * Keeps the imports one-way: a room may import what its row of eslint.rooms.js names, and a folder without
- * a row nothing.
+ * Imports point one way: a folder may import only what its row of eslint.rooms.js names. Without a row, a
+ * folder may import nothing.
  */
 import { execFile } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
 import ts from 'typescript'
-// @ts-expect-error: a file of the linter, which has no types
+// @ts-expect-error: this file of the linter has no types
 import { roomOf as untypedRoomOf, rooms as untypedRooms } from '../../eslint.rooms.js'
 
 const roomOf = untypedRoomOf as (file: string) => { readonly room: string } | undefined
@@ -24,7 +24,7 @@ const ours = [
 ]
 const imports = ['rooms/imports']
 
-/** What each line breaks in its file. In a process of its own: the linter does not load through tsx. */
+/** Returns the rules that each line breaks. Runs in its own process: ESLint does not load through tsx. */
 async function broken (lines: ReadonlyArray<readonly [file: string, line: string]>): Promise<string[][]> {
   const script = `
     import { ESLint } from 'eslint'
@@ -46,7 +46,7 @@ async function broken (lines: ReadonlyArray<readonly [file: string, line: string
   )
 }
 
-/** `[what it is, file, line, the rules that it breaks]` */
+/** `[description, file, line, broken rules]` */
 const rows: Array<[string, string, string, string[]]> = [
   ['a folder without a row', 'src/elsewhere/new.ts', 'export const x = 1', imports],
   ['a folder without a row, deeper', 'src/mcp/elsewhere/new.ts', 'export const x = 1', imports],
@@ -149,14 +149,14 @@ t.test('lint refuses an upward import and a folder without a row', { timeout: 20
   for (const [index, [name, , , rules]] of rows.entries()) t.same(found[index], rules, name)
 })
 
-/** The TypeScript files below a folder, with their paths from the root. */
+/** Returns the TypeScript files below a folder, as paths from the root. */
 function sourcesIn (folder: string): string[] {
   return readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
     .filter(file => file.endsWith('.ts') && !file.includes('node_modules'))
     .map(file => `${folder}/${file}`)
 }
 
-/** The files of ours that a file imports, types included. */
+/** Returns the files of this project that a file imports, including type imports. */
 function importsOf (file: string): string[] {
   const { importedFiles } = ts.preProcessFile(readFileSync(`${root}${file}`, 'utf8'), true, true)
   return importedFiles
@@ -176,7 +176,7 @@ t.test('src has at most nine loose files', async t => {
 })
 
 t.test('a folder of src has at most fifteen files', async t => {
-  // Not `plugins`: it is a list of what the package exports, one file each.
+  // `plugins` is exempt: it has one file for each export of the package.
   const sizes = new Map<string, number>()
   for (const file of sourcesIn('src')) sizes.set(dirname(file), (sizes.get(dirname(file)) ?? 0) + 1)
   for (const [folder, size] of sizes) t.ok(size <= 15, `${folder}: ${size}`)
@@ -184,7 +184,7 @@ t.test('a folder of src has at most fifteen files', async t => {
 
 t.test('no file of src or plugins imports itself through other files', async t => {
   const imports = new Map(['src', 'plugins'].flatMap(sourcesIn).map(file => [file, importsOf(file)]))
-  /** Files from which no circle is reached. */
+  /** Files from which no import cycle is reachable. */
   const sound = new Set<string>()
   const circleFrom = (file: string, path: readonly string[]): readonly string[] | undefined => {
     if (path.includes(file)) return [...path.slice(path.indexOf(file)), file]
@@ -210,7 +210,7 @@ t.test('no two exports of src and plugins have the same name', async t => {
   for (const [name, files] of places) t.equal(files.size, 1, `${name}: ${[...files].join(' ')}`)
 })
 
-/** A table, one row a setting. */
+/** A table with one row for each setting. */
 const longFiles = ['src/config/variables.ts']
 
 t.test('a file of src, plugins or test has at most 300 lines', async t => {

@@ -1,4 +1,4 @@
-/** `npm create fastify-mcp-auth` without an installation: what is written, and what is said where it cannot be. */
+/** `npm create fastify-mcp-auth` without an installation: the files it writes, and its errors. */
 import { chmodSync, existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import t from 'tap'
@@ -52,7 +52,7 @@ const refused: ReadonlyArray<readonly [what: string, args: readonly string[], sa
   ['a name of 215 characters', ['a'.repeat(215)], /is not a valid package name/],
   ['an unknown template', ['shop', '--template', 'lambda'], /must be one of service, embed, proxy/],
   ['an unknown option', ['shop', '--force'], /Unknown option '--force'; --help/],
-  ['a package that is not there', ['shop', '--package', 'none.tgz'], /none\.tgz is not a file/],
+  ['a missing package', ['shop', '--package', 'none.tgz'], /none\.tgz is not a file/],
   ['a directory that is not empty', ['full'], /full is not empty/],
   ['a file in its place', ['file'], /file cannot be created or read \(a file is in its place\)/]
 ]

@@ -1,11 +1,11 @@
-/** `npm create fastify-mcp-auth` when it is stopped in the middle of an installation. */
+/** `npm create fastify-mcp-auth`, stopped during an installation. */
 import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { begin, type Running } from '../support/create.js'
 import { until } from '../support/until.js'
 
-/** Stands for npm: writes files, and starts a program that writes more until it is stopped. */
+/** Replaces npm: writes files, and starts a program that writes more files until it is stopped. */
 const writes = `#!/bin/sh
 mkdir -p node_modules/a
 (while true; do echo x >> node_modules/a/file; sleep 0.05; done) &
@@ -13,7 +13,7 @@ echo $! > "$PIDS/program"
 echo $$ > "$PIDS/npm"
 wait
 `
-/** The same, and it does not end when it is asked to. */
+/** The same, but it ignores SIGTERM and SIGINT. */
 const stubborn = writes.replace('mkdir', "trap '' TERM INT\nmkdir")
 
 async function installing (t: Test, npm: string, target: string): Promise<Running & { readonly directory: string }> {
@@ -54,7 +54,7 @@ t.test('an empty directory that was there before is empty again', async t => {
   t.same(readdirSync(join(directory, 'empty')), [])
 })
 
-t.test('an impatient person and a stubborn npm leave nothing behind either', async t => {
+t.test('repeated signals and an npm that ignores them leave nothing behind', async t => {
   const { child, ended, directory } = await installing(t, stubborn, 'shop')
   for (let count = 0; count < 5; count++) child.kill('SIGINT')
   const { code, stderr } = await ended

@@ -22,7 +22,7 @@ function reasonToSkip (): string | false {
 const skip = reasonToSkip()
 const [enter, down, ctrlC, ctrlU] = ['\r', '\u001b[B', '\u0003', '\u0015']
 
-t.test('without arguments it asks for directory and template, and says why a name is refused', { skip }, async t => {
+t.test('without arguments it asks for a directory and a template', { skip }, async t => {
   const directory = t.testdir({ full: { 'mine.txt': '' } })
   const { child, ended, seen } = onTerminal(directory, ['--no-install'])
   await until(() => seen().includes('Which directory?'))
@@ -53,7 +53,7 @@ t.test('Enter alone takes the directory and the template that are shown', { skip
   t.notOk(existsSync(join(directory, 'my-server/src/app.ts')), 'the first template, service')
 })
 
-t.test('it does not ask what the command line says', { skip }, async t => {
+t.test('it does not ask for values from the command line', { skip }, async t => {
   for (const [args, isAsked] of [
     [['shop'], true],
     [['shop', '--template', 'proxy'], false],
@@ -89,7 +89,7 @@ for (const [what, args, says] of [
   })
 }
 
-t.test('Ctrl-C at a question ends it with 130 and makes nothing', { skip }, async t => {
+t.test('Ctrl-C at a question exits with 130 and creates nothing', { skip }, async t => {
   for (const [args, question] of [[[], 'Which directory?'], [['shop'], 'Which template?']] as const) {
     const directory = t.testdir({})
     const { child, ended, seen } = onTerminal(directory, args)

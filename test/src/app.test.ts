@@ -1,4 +1,4 @@
-/** An app that cannot be built leaves nothing behind. */
+/** `buildApp` closes everything that it opened if it fails. */
 import { readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -7,7 +7,7 @@ import { defineTool } from '../../src/tools/tool.js'
 
 const tool = defineTool({ name: 'twice', handler: () => 'x' })
 
-/** The open files of this process below `directory`. */
+/** Returns the open files of this process below `directory`. */
 function openFiles (directory: string): string[] {
   return readdirSync('/proc/self/fd').flatMap(descriptor => {
     try {

@@ -1,4 +1,4 @@
-/** A host of apps for a browser, as @modelcontextprotocol/ext-apps has it: bundled by test/support/app-host.ts. */
+/** A host for MCP Apps in a browser, with @modelcontextprotocol/ext-apps. app-host.ts bundles it. */
 /* global document, window */
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { AppBridge, PostMessageTransport, getToolUiResourceUri } from '@modelcontextprotocol/ext-apps/app-bridge'

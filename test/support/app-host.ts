@@ -1,4 +1,4 @@
-/** The two origins of a web host of apps: its page, and the sandbox that the pages of apps run in. */
+/** A web host for MCP Apps. Its page and the sandbox for the apps' pages have different origins. */
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -7,9 +7,9 @@ import type { Test } from 'tap'
 import type { AppCsp } from '../../src/tools/app.js'
 
 export interface AppHost {
-  /** The page of the host, and its origin. */
+  /** The URL of the host's page. */
   readonly url: string
-  /** Another origin. */
+  /** The URL of the sandbox, on another origin. */
   readonly sandbox: string
 }
 
@@ -27,7 +27,7 @@ const relay = `<!doctype html><meta charset="utf-8"><style>html, body, iframe { 
   window.parent.postMessage({ jsonrpc: '2.0', method: 'ui/notifications/sandbox-proxy-ready', params: {} }, '*')
 </script>`
 
-/** MCP Apps, UI Resource Format, Host Behavior: what is not declared is not allowed. */
+/** Allows only declared origins (MCP Apps, UI Resource Format, Host Behavior). */
 function policyOf ({ connectDomains = [], resourceDomains = [] }: AppCsp): string {
   const resources = resourceDomains.join(' ')
   return [
@@ -40,7 +40,7 @@ function policyOf ({ connectDomains = [], resourceDomains = [] }: AppCsp): strin
   ].join('; ')
 }
 
-/** Closed at the test's end. */
+/** Starts a host. It is closed at the test's end. */
 export async function appHost (t: Test): Promise<AppHost> {
   const { outputFiles: [bundle] } = await build({
     entryPoints: [join(import.meta.dirname, 'app-host.js')],
@@ -63,7 +63,7 @@ export async function appHost (t: Test): Promise<AppHost> {
   return { url, sandbox }
 }
 
-/** Returns the origin. Closed at the test's end. */
+/** Starts a server and returns its origin. It is closed at the test's end. */
 export async function serve (t: Test, listener: RequestListener): Promise<string> {
   const server = createServer(listener).listen(0, '127.0.0.1')
   await new Promise(resolve => server.once('listening', resolve))

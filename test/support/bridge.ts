@@ -1,15 +1,15 @@
-/** Callers and tools of every kind at one endpoint, and what is wrong with their answers. */
+/** An endpoint for the property test of the bridge, with all its exchanges. */
 import { RunningCalls } from '../../src/mcp/exchange/running-calls.js'
 import { type McpEndpoint, createEndpoint } from '../../src/mcp/era-router.js'
 import { MemoryOneTimeStore } from '../../src/tokens/one-time-store.js'
 import { catalogOfDeeds } from './deeds.js'
 
-/** Nothing here takes so long: where this deadline is what ends a call, nobody else would have. */
+/** A deadline that no working call reaches. */
 export const longMs = 120_000
 
 export interface Opened {
   readonly endpoint: McpEndpoint
-  /** Those of all its exchanges. */
+  /** All running exchanges of the endpoint. */
   readonly running: RunningCalls
 }
 

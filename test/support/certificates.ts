@@ -1,4 +1,4 @@
-/** Certificates of an authority of the tests, made by `openssl`, as operators get them wrong. */
+/** Certificates with common mistakes, issued by a test authority with `openssl`. */
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,17 +9,17 @@ export interface CertificateOptions {
   /** Days from now. Default yesterday to a year from now. */
   readonly from?: number
   readonly to?: number
-  /** Serve the certificate without the one between it and the root. */
+  /** Omit the intermediate certificate. */
   readonly alone?: boolean
 }
 
 export class Authority {
   readonly #directory: string
-  /** For `NODE_EXTRA_CA_CERTS`. */
+  /** The path of the root certificate, for `NODE_EXTRA_CA_CERTS`. */
   readonly root: string
   #count = 0
 
-  /** `directory`: empty, and nobody else's. */
+  /** `directory` must be empty, and is used by no other test. */
   constructor (directory: string) {
     this.#directory = directory
     this.root = this.#path('root.pem')
@@ -29,13 +29,13 @@ export class Authority {
     this.#sign('between', 'between', -1, 365, 'root')
   }
 
-  /** Lines of nginx that serve a certificate of this authority. */
+  /** Returns nginx directives that serve a certificate of this authority. */
   certificate (options: CertificateOptions = {}): string {
     const { chain, key } = this.files(options)
     return `ssl_certificate ${chain}; ssl_certificate_key ${key};`
   }
 
-  /** The paths of a certificate of this authority and of its key. */
+  /** Creates a certificate and returns its path and the path of its key. */
   files (options: CertificateOptions = {}): { readonly chain: string, readonly key: string } {
     const { names = 'DNS:localhost,IP:127.0.0.1', from = -1, to = 365, alone = false } = options
     this.#count += 1
@@ -47,7 +47,7 @@ export class Authority {
     return { chain: this.#path(`${name}.chain.pem`), key: this.#path(`${name}.key`) }
   }
 
-  /** Lines of nginx that serve a certificate that nobody signed but itself. */
+  /** Returns nginx directives that serve a self-signed certificate. */
   selfSigned (name = 'alone'): string {
     this.#openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '3650',
       '-subj', `/CN=${name}`, '-keyout', this.#path(`${name}.key`), '-out', this.#path(`${name}.pem`))

@@ -1,4 +1,4 @@
-/** The SDKs' own clients behind one face, each as its users start it. */
+/** The clients of both SDKs behind one interface, each set up as in its docs. */
 import {
   Client as ModernClient,
   StreamableHTTPClientTransport as ModernTransport,
@@ -34,7 +34,7 @@ export interface Connected {
 export interface ConnectOptions {
   readonly url: string
   readonly headers: Record<string, string>
-  /** Answers what the server asks. Without it the client declares that it can't be asked. */
+  /** Answers elicitation requests. Without it, the client does not declare elicitation. */
   readonly onElicit?: (message: string) => { action: 'accept' | 'decline', content?: Record<string, string> }
 }
 
@@ -47,7 +47,7 @@ const connectV1: Connect = async ({ url, headers, onElicit }) => {
   const client = new Client(info, { capabilities: onElicit === undefined ? {} : elicitation })
   if (onElicit !== undefined) client.setRequestHandler(ElicitRequestSchema, ({ params }) => onElicit(params.message))
   const transport = new StreamableHTTPClientTransport(new URL(`${url}/mcp`), { requestInit: { headers } })
-  // The SDK's own types disagree about a field that may be undefined.
+  // The SDK's types disagree about a field that may be undefined.
   await client.connect(transport as Parameters<Client['connect']>[0])
   return face(client, 'legacy')
 }
@@ -64,7 +64,7 @@ function connectV2 (versionNegotiation?: VersionNegotiationOptions): Connect {
   }
 }
 
-/** What the methods of both clients have in common. */
+/** The common part of both clients. */
 interface SdkClient {
   listTools: () => Promise<{ tools: Array<{ name: string }> }>
   listResources: () => Promise<{ resources: Array<{ uri: string }> }>
@@ -114,7 +114,7 @@ function textOf (blocks: unknown): string {
   return Array.isArray(blocks) ? blocks.map((block: { text?: string }) => block.text ?? '').join('') : ''
 }
 
-/** Each client, and the era that it must end up in. */
+/** Each client, with the era that it must negotiate. */
 export const clients: Array<[string, Connected['era'], Connect]> = [
   ['the v1 client', 'legacy', connectV1],
   ['the v2 client', 'legacy', connectV2()],

@@ -11,7 +11,7 @@ export interface Running {
   readonly ended: Promise<Said>
 }
 
-/** Without a terminal, so it asks nothing. */
+/** Starts the program without a terminal, so it does not ask. */
 export function begin (cwd: string, args: readonly string[], env: Record<string, string> = {}): Running {
   return follow(spawn(process.execPath, [program, ...args], { cwd, env: { ...process.env, ...env } }))
 }
@@ -22,10 +22,10 @@ export async function create (cwd: string, args: readonly string[], env: Record<
   return await ended
 }
 
-/** On a terminal of its own, by `script` of util-linux. `seen` is everything that the terminal has shown so far. */
+/** Starts the program on a terminal, with `script` of util-linux. `seen` returns everything shown so far. */
 export function onTerminal (cwd: string, args: readonly string[]): Running & { readonly seen: () => string } {
   const words = [process.execPath, program, ...args].map(word => `'${word}'`).join(' ')
-  // Without a size, each character stands on a line of its own.
+  // Without a size, each character would be on a separate line.
   const command = `stty cols 100 rows 40; exec ${words}`
   const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
     cwd,

@@ -1,4 +1,4 @@
-/** What calls of the property test of the bridge do: as messages, and as items that do it. */
+/** The messages and items of the property test of the bridge. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { z } from 'zod'
 import { PublicToolError } from '../../src/errors.js'
@@ -36,14 +36,14 @@ export const deeds = [
 ] as const
 export type Deed = typeof deeds[number]
 
-/** What no caller may hear, because its call is over. */
+/** A text sent after the end of a call. No caller may receive it. */
 export const late = 'too late'
 
 export const turns = async (count: number): Promise<void> => { for (let i = 0; i < count; i++) await turn() }
 
 const nothing: unknown = null
 
-/** Says who called it and with what, so that a word in the wrong place is seen. */
+/** Answers with its caller and arguments, so that a misplaced answer is noticed. */
 const act = defineTool({
   name: 'act',
   input: z.object({ deed: z.string(), mark: z.string(), lasts: z.number() }),
@@ -95,7 +95,7 @@ export function catalogOfDeeds (): Catalog {
     info: { name: 'tests', version: '0' },
     tools: [
       act,
-      // Ended by its own deadline: nothing else ends it.
+      // Only its deadline ends this tool.
       defineTool({ ...act, name: 'hang', deadlineMs: 3 }),
       defineTool({ ...act, name: 'vault', ...forAda })
     ],

@@ -1,4 +1,4 @@
-/** Two registrations of the chain in one host's app, each with its own key, secret and tool. */
+/** A host app with two endpoints, each with its own key, secret and tool. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { type McpAuthOptions, generateToken, mcpAuth } from '../../src/index.js'

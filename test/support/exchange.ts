@@ -1,4 +1,4 @@
-/** Exchanges of a made-up caller, for what needs one but no server. */
+/** Exchanges without a server. */
 import { Exchange } from '../../src/mcp/exchange/exchange.js'
 import type { Caller } from '../../src/mcp/exchange/caller.js'
 import { type Principal, freezePrincipal } from '../../src/principal/principal.js'
@@ -17,7 +17,7 @@ export function callerOf (principal = principalOf(), rest: Partial<Caller> = {})
   }
 }
 
-/** Does something within an exchange that ends with it, so that no deadline outlives the test. */
+/** Runs a function within an exchange and ends the exchange, so that no deadline outlives the test. */
 export async function during<T> (
   caller: Caller,
   work: (exchange: Exchange) => Promise<T>,

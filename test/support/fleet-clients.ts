@@ -1,4 +1,4 @@
-/** Clients of a fleet whose instances are killed: their sessions and calls, and what each call may be answered. */
+/** Clients of a fleet whose instances are killed, with checks of every answer. */
 import { caller, type FleetProcess, nth } from './fleet-processes.js'
 import { callOf, eventsOf, type Message } from './service.js'
 import { ask as send, begin, type Headers, listen, openSessionAt, type Reading, settles } from './session.js'
@@ -14,7 +14,7 @@ export interface OpenSession {
   readonly user: User
   readonly headers: Headers
   isDeleted: boolean
-  /** Calls so far. Sessions use the same request ids, so that a mix-up is noticed. */
+  /** The number of calls so far. All sessions use the same request ids, so that a mix-up is noticed. */
   calls: number
 }
 
@@ -24,7 +24,7 @@ export interface Call {
   readonly tool: 'count' | 'ask' | 'wait'
   /** The instance that runs it. */
   readonly home: Place
-  /** No other call has these. */
+  /** `name` and `from` are unique. */
   readonly name: string
   readonly from: number
   readonly to: number
@@ -33,20 +33,20 @@ export interface Call {
   cut: AbortController
   /** The messages of earlier connections. */
   received: Parsed[]
-  /** Of the last event; `''`: none was received. */
+  /** The id of the last event, or `''`. */
   lastId: string
   isCancelled: boolean
   isAnswered: boolean
-  /** The status with which a request for it was refused. */
+  /** The status of a refused request for this call. */
   refused: number | undefined
   /** Another operation is using its connection. */
   isBusy: boolean
 }
 
-/** Outside data that a test looks into, saying what it expects. */
+/** Untyped JSON. Each test asserts what it reads. */
 type Parsed = ReturnType<typeof eventsOf>[number]
 
-/** Resolves to `undefined` where `place` was killed meanwhile. Any other failure is an error. */
+/** Resolves to `undefined` if `place` was killed meanwhile. Any other failure is an error. */
 async function unlessKilled<T> (place: Place, request: Promise<T>): Promise<T | undefined> {
   try {
     return await request
@@ -56,7 +56,7 @@ async function unlessKilled<T> (place: Place, request: Promise<T>): Promise<T | 
   }
 }
 
-/** Only complete events count. */
+/** Returns the complete events received so far. */
 function completeIn (reading: Reading | undefined): { messages: Parsed[], lastId: string } {
   const text = reading?.text() ?? ''
   const whole = text.slice(0, text.lastIndexOf('\n\n') + 2)
@@ -98,7 +98,7 @@ export class FleetClients {
     this.#hasPaused = hasPaused
   }
 
-  /** The instance at this place, or the next one that was not killed. */
+  /** Returns the instance at this index, or the next one that was not killed. */
   at (n: number): Place {
     for (let i = 0; i < this.#places.length; i++) {
       const place = nth(this.#places, n + i)
@@ -115,7 +115,7 @@ export class FleetClients {
     return session
   }
 
-  /** Begins a call. Resolves once its stream has begun. */
+  /** Starts a call. Resolves when its stream starts. */
   async call (session: OpenSession, tool: Call['tool'], n: number, length = 1, leave?: number): Promise<Call> {
     names += 1
     session.calls += 1
@@ -145,7 +145,7 @@ export class FleetClients {
     return call
   }
 
-  /** A call that is answered at once. */
+  /** Calls `whoami`, which answers at once. */
   async whoami (session: OpenSession, n: number): Promise<void> {
     session.calls += 1
     const id = session.calls
@@ -153,7 +153,7 @@ export class FleetClients {
       await send(at, callOf('whoami', {}, id), session.headers))
     if (status === 404 && session.isDeleted) return
     if (body.id !== id || body.result.structuredContent.id !== `jwt:${session.user}`) {
-      throw new Error(`whoami of ${session.user} was answered ${JSON.stringify(body)}`)
+      throw new Error(`whoami of ${session.user} returned ${JSON.stringify(body)}`)
     }
   }
 
@@ -187,21 +187,21 @@ export class FleetClients {
     this.#isTaken(call.session, await this.#post(call.session, n, cancellationOf(call)))
   }
 
-  /** Deletes a session. It is unknown on all instances as soon as that is answered. */
+  /** Deletes a session. After the answer, no instance may know it. */
   async delete (session: OpenSession, n: number): Promise<void> {
     session.isDeleted = true
     const status = await this.#anywhere(n, async ({ at }, isFirst) => {
       const { status } = await fetch(`${at}/mcp`, { method: 'DELETE', headers: session.headers })
       return isFirst || status !== 404 ? status : 200
     })
-    if (status !== 200) throw new Error(`DELETE was answered ${status}`)
+    if (status !== 200) throw new Error(`DELETE got ${status}`)
     for (let i = 0; i < this.#places.length; i++) {
       const after = await this.#post(session, i, { jsonrpc: '2.0', id: 0, method: 'ping' })
-      if (after !== 404) throw new Error(`a deleted session was answered ${after}`)
+      if (after !== 404) throw new Error(`a deleted session answered with ${after}`)
     }
   }
 
-  /** Another caller tries to answer, resume, cancel and end what belongs to `call`. Nothing of that has an effect. */
+  /** Another caller tries to answer, resume, cancel and end `call`. None of that may have an effect. */
   async trespass (call: Call, own: OpenSession, n: number): Promise<void> {
     const { 'mcp-session-id': id = '' } = call.session.headers
     const stolen = { ...own, headers: { ...own.headers, 'mcp-session-id': id } }
@@ -213,8 +213,8 @@ export class FleetClients {
       this.#anywhere(n, async ({ at }) => (await fetch(`${at}/mcp`, { method: 'DELETE', headers: stolen.headers })).status)
     ]
     const found = (await Promise.all(attempts)).find(status => status !== 404)
-    if (found !== undefined) throw new Error(`the session of another caller was answered ${found}`)
-    // In a session of their own it is taken. It leads nowhere, or to a question there with the same id.
+    if (found !== undefined) throw new Error(`another caller's session answered with ${found}`)
+    // In the caller's own session the answer is accepted. It can only match a question of that session.
     if (question !== undefined) this.#isTaken(own, await this.#post(own, n, answerTo(question, `stolen by ${own.user}`)))
     if (lastId === '') return
     const status = await this.#anywhere(n, async ({ at }) => {
@@ -222,11 +222,11 @@ export class FleetClients {
       return response.status
     })
     if (status !== 400 && !(own.isDeleted && status === 404)) {
-      throw new Error(`the stream of another caller was answered ${status}`)
+      throw new Error(`another caller's stream answered with ${status}`)
     }
   }
 
-  /** Does all that a client can do to get the answer of a call. */
+  /** Resumes a call until it has its answer. */
   async settle (call: Call, n: number): Promise<void> {
     for (let tries = 0; !isOver(call); tries++) {
       if (tries === 20) throw new Error(`${call.name} has no answer: ${JSON.stringify(messagesOf(call))}`)
@@ -247,12 +247,12 @@ export class FleetClients {
     await this.drop(call)
   }
 
-  /** True where the stream ended as it should, false where its connection broke. */
+  /** Returns true if the stream ended normally, false if its connection broke. */
   async #endOf (call: Call, n: number): Promise<boolean> {
     const ended = call.reading?.ended.then(() => true, () => false) ?? Promise.resolve(false)
     for (let tries = 0; tries < 20; tries++) {
       if (await settles(ended, 5000)) return await ended
-      // For an instance that seemed to be dead, an answer is taken and not passed on.
+      // An instance that seemed dead accepts an answer and does not pass it on.
       if (call.isAnswered && this.#hasPaused()) await this.answer(call, n)
     }
     throw new Error(`the stream of ${call.name} never ended: ${call.reading?.text() ?? ''}`)
@@ -271,17 +271,17 @@ export class FleetClients {
     await until(() => isClosed || lastIdOf(call) !== '')
   }
 
-  /** The status, wherever the message was taken in the end. */
+  /** Posts a message and returns the status of the instance that accepted it. */
   async #post ({ headers }: OpenSession, n: number, message: Message | object): Promise<number> {
     return await this.#anywhere(n, async ({ at }) => (await send(at, message, headers)).status)
   }
 
   #isTaken (session: OpenSession, status: number): void {
     if (status === 202 || (status === 404 && session.isDeleted)) return
-    throw new Error(`a message of ${session.user} was answered ${status}`)
+    throw new Error(`a message of ${session.user} got ${status}`)
   }
 
-  /** Asks an instance, and the next one where it was killed meanwhile. */
+  /** Sends a request to an instance, or to the next one if it was killed meanwhile. */
   async #anywhere<T> (n: number, request: (place: Place, isFirst: boolean) => Promise<T>): Promise<T> {
     for (let tries = 0; ; tries++) {
       const place = this.at(n + tries)

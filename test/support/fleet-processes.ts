@@ -1,4 +1,4 @@
-/** Instances of a fleet as real processes, each with its own state directory, and with its own relay to Redis. */
+/** Instances of a fleet as real processes, each with its own state directory and its own relay to Redis. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,14 +20,16 @@ export interface FleetProcess extends Running {
 }
 
 export interface RelayedProcess extends FleetProcess {
-  /** Its way to Redis, which no other instance takes. */
+  /** The relay of this instance to Redis. */
   readonly relay: TcpRelay
 }
 
-/** One process. Its commands may take longer than a busy machine needs. */
+/** Starts one instance. The deadline of its Redis commands is longer than a busy machine needs. */
 export async function fleetProcess (t: Test, url: string, env: Record<string, string> = {}): Promise<FleetProcess> {
   const cwd = mkdtempSync(join(tmpdir(), 'fleet-'))
   const stateDir = join(cwd, 'state')
+  // Runs after the teardown of `start` has ended the process: tap runs the last added teardown first.
+  t.teardown(() => { rmSync(cwd, { recursive: true, force: true }) })
   const running = start(t, process.execPath, ['--import', import.meta.resolve('tsx'), file], {
     cwd,
     env: {
@@ -44,8 +46,6 @@ export async function fleetProcess (t: Test, url: string, env: Record<string, st
       ...env
     }
   })
-  // After the process, which ends with the test.
-  t.teardown(() => { rmSync(cwd, { recursive: true, force: true }) })
   return { ...running, at: await running.url, stateDir }
 }
 
@@ -58,7 +58,7 @@ export async function fleetProcesses (
   return await Promise.all(Array.from({ length: size }, async () => await fleetProcess(t, url, env)))
 }
 
-/** Each behind a relay of its own, so that one can be cut off. */
+/** Starts instances, each behind its own relay, so that one can be cut off. */
 export async function relayedProcesses (
   t: Test,
   { port }: RedisServer,
@@ -73,16 +73,16 @@ export async function relayedProcesses (
   )
 }
 
-/** One of a list, in turn. */
+/** Returns element `n` of a list, counting round. */
 export function nth<T> (list: readonly T[], n: number): T {
   const one = list[n % list.length]
-  if (one === undefined) throw new Error('an empty list')
+  if (one === undefined) throw new Error('the list is empty')
   return one
 }
 
 let addresses = 0
 
-/** The headers of a caller at an address that no other request of the test has. */
+/** Returns the headers of a caller with a new address. */
 export function caller (user: string, { role = 'user', jti }: { role?: string, jti?: string } = {}): Headers {
   const claims = { sub: user, role, exp: inSeconds(600), ...(jti === undefined ? {} : { jti }) }
   return { authorization: `Bearer ${forgeClaims(claims)}`, ...fromElsewhere() }
@@ -93,19 +93,19 @@ export function fromElsewhere (): Headers {
   return { 'x-forwarded-for': `10.${addresses >> 16 & 255}.${addresses >> 8 & 255}.${addresses & 255}` }
 }
 
-/** The status of a call of `whoami`. */
+/** Calls `whoami` and returns the status. */
 export async function statusAt ({ at }: FleetProcess, headers: Headers): Promise<number> {
   return (await ask(at, callOf('whoami'), headers)).status
 }
 
-/** What `/ready` says: `ready` or `degraded`, with status 200. */
+/** Returns `ready` or `degraded` from `/ready`, with status 200. */
 export async function readiness ({ at }: FleetProcess): Promise<string> {
   const response = await fetch(`${at}/ready`)
   const { status } = await response.json() as { readonly status: string }
   return response.status === 200 ? status : `${status} ${response.status}`
 }
 
-/** What a tool answers: its text, or its error as text. */
+/** Calls a tool and returns its text, or its error as text. */
 export async function textOf (
   { at }: FleetProcess,
   tool: string,

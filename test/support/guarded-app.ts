@@ -1,4 +1,4 @@
-/** A bare Fastify behind both limits and the authentication, with one closed and one public route. */
+/** A Fastify app behind both limits and the authentication, with a protected and a public route. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import auth, { type AuthOptions } from '../../plugins/auth.js'
@@ -12,7 +12,7 @@ export interface GuardedOptions {
   readonly trustProxy?: string
 }
 
-/** `/private` answers its caller's id to any method, `/public` says so; closed at the test's end. */
+/** `/private` and `/public` answer with the caller's id, or null. The app is closed at the test's end. */
 export async function guardedApp (t: Test, options: GuardedOptions): Promise<FastifyInstance> {
   const app = Fastify({ trustProxy: options.trustProxy ?? false })
   t.teardown(() => app.close())
@@ -20,7 +20,7 @@ export async function guardedApp (t: Test, options: GuardedOptions): Promise<Fas
   return app
 }
 
-/** Puts the chain and the two routes on an instance of the test's own. */
+/** Adds both limits, the authentication and the two routes to an instance. */
 export async function guard (app: FastifyInstance, options: GuardedOptions): Promise<void> {
   await app.register(preauthLimit, options.address ?? {})
   await app.register(auth, { allowWeakSecrets: true, ...options.auth })
@@ -29,7 +29,7 @@ export async function guard (app: FastifyInstance, options: GuardedOptions): Pro
   app.get('/public', { config: { public: true } }, async (request) => ({ id: request.principal?.id ?? null }))
 }
 
-/** The limit headers of a response, by short names. */
+/** Returns the limit headers of a response by short names. */
 export function limitsOf (response: { headers: Record<string, unknown> }): Record<string, unknown> {
   const { headers } = response
   return {

@@ -1,19 +1,19 @@
-/** How much memory something goes on holding. */
+/** Measures how much memory is still in use after a function has run. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
-/** Megabytes of the heap that are in use once all garbage is collected. */
+/** Returns the heap size in megabytes after a garbage collection. */
 export function heapNow (): number {
   collect()
   return process.memoryUsage().heapUsed / 2 ** 20
 }
 
 /**
- * Megabytes that are still held when `fill` has run. What was filled must be used afterwards, or it is gone
- * as well.
+ * Returns the megabytes that are still in use after `fill` has run. Use the filled object afterwards, or it
+ * is collected too.
  */
 export async function heldBy (fill: () => unknown): Promise<number> {
   const before = heapNow()

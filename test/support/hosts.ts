@@ -1,4 +1,4 @@
-/** The hosts that people use: their documents, redirects and assertions. */
+/** The well-known hosts: their client documents, redirects and assertions. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import { generateKeyPair, exportJWK, SignJWT, type CryptoKey } from 'jose'
 import type { Test } from 'tap'
@@ -16,10 +16,10 @@ export const jwksUri = 'https://chatgpt.com/oauth/jwks.json'
 interface Host {
   readonly name: string
   readonly document: { readonly client_id: string, readonly [member: string]: unknown }
-  /** As it asks for it: on loopback with a port of its own. */
+  /** The redirect URI that the host sends. On loopback it includes a port. */
   readonly redirect: string
   readonly scope?: string | undefined
-  /** Proves itself by an assertion. */
+  /** Authenticates with a client assertion. */
   readonly asserts?: boolean
   readonly sendsNoResource?: boolean
   readonly isBuiltIn: boolean
@@ -71,7 +71,7 @@ export const hosts: readonly Host[] = [
     isBuiltIn: true
   },
   {
-    name: 'ChatGPT with an id of its own',
+    name: 'ChatGPT with a client id per connector',
     document: {
       client_id: 'https://chatgpt.com/oauth/abc123/client.json',
       client_name: 'ChatGPT',

@@ -1,4 +1,4 @@
-/** An MCP server over HTTP whose answer to each call is that of the test. */
+/** An MCP server over HTTP whose answers the test sets. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
@@ -8,7 +8,7 @@ export type Reply = (request: IncomingMessage, response: ServerResponse, message
 
 const tools = ['call', 'who', 'again'].map(name => ({ name, inputSchema: { type: 'object' } }))
 
-/** A server of 2025-11-25 whose answer to a call is `reply`. */
+/** Starts a server of revision 2025-11-25 that answers each call with `reply`. */
 export async function far (
   t: Test,
   reply: Reply,

@@ -1,4 +1,4 @@
-/** Signing keys of each algorithm, and a verifier of tokens that an issuer with them signed. */
+/** Signing keys of each algorithm, and a verifier for their tokens. */
 import type { Test } from 'tap'
 import { createIssuerVerifier, type IssuerOptions } from '../../src/tokens/provider/issuer.js'
 import { audience, fakeIssuer, jwksTimeoutMs, signingKey, type SigningKey } from './issuer.js'

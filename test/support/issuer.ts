@@ -1,4 +1,4 @@
-/** An issuer on a real port that answers whatever a test wants, and signs whatever a test says. */
+/** A token issuer on a real port. Tests choose its answers and what it signs. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { CompactSign, exportJWK, generateKeyPair, type CryptoKey, type JWK } from 'jose'
 import type { Test } from 'tap'
@@ -18,7 +18,7 @@ export interface SigningKey {
 export interface FakeIssuer {
   readonly issuer: string
   readonly jwksUrl: string
-  /** The paths asked for, in order. */
+  /** The requested paths, in order. */
   readonly requests: string[]
   /** Replaces the answer at a path. */
   answer: (path: string, answer: Answer) => void
@@ -30,25 +30,25 @@ export interface FakeIssuer {
 }
 
 export const audience = 'https://mcp.example.com/mcp'
-/** How long tests wait for the keys of an issuer: only what never comes takes so long. */
+/** How long tests wait for an issuer's keys. Only ends waits for what never happens. */
 export const jwksTimeoutMs = 120_000
-/** The same as a setting. */
+/** The same, as a setting. */
 export const patient = { JWT_JWKS_TIMEOUT_MS: String(jwksTimeoutMs) }
 
-/** Made once a file: RSA keys take their time. */
+/** Creates a signing key. Create it once a file, because RSA keys are slow to create. */
 export async function signingKey (alg: string, kid: string, more: Partial<JWK> = {}): Promise<SigningKey> {
   const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true })
   return { jwk: { ...await exportJWK(publicKey), kid, alg, use: 'sig', ...more }, privateKey, alg }
 }
 
-/** A token with these claims, and `header` over the usual one. */
+/** Returns a token with these claims. `header` is merged over the default header. */
 export async function sign (key: SigningKey, claims: unknown, header: Record<string, unknown> = {}): Promise<string> {
   const payload = new TextEncoder().encode(typeof claims === 'string' ? claims : JSON.stringify(claims))
   const all = { alg: key.alg, kid: key.jwk.kid, typ: 'at+jwt', ...header }
   return await new CompactSign(payload).setProtectedHeader(JSON.parse(JSON.stringify(all))).sign(key.privateKey)
 }
 
-/** A token whose header and claims are as they are given, with a signature that can't be right. */
+/** Returns a token with this header, these claims and an invalid signature. */
 export function unsigned (header: unknown, claims: unknown, signature = encode('x'.repeat(64))): string {
   return `${encode(header)}.${encode(claims)}.${signature}`
 }
@@ -63,7 +63,7 @@ export function json (body: unknown, status = 200): Answer {
   }
 }
 
-/** Closed at the test's end. Its metadata leads to `/jwks`; every other path is 404. */
+/** Starts an issuer, closed at the test's end. Its metadata names `/jwks`. Every other path is 404. */
 export async function fakeIssuer (t: Test, ...keys: ReadonlyArray<{ readonly jwk: JWK }>): Promise<FakeIssuer> {
   const answers = new Map<string, Answer>()
   const requests: string[] = []

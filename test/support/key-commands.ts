@@ -1,4 +1,4 @@
-/** The key commands, run in a directory of their own. */
+/** A directory for the key commands. */
 import { directory } from './keys.js'
 import { type Said, say } from './terminal.js'
 
@@ -8,7 +8,7 @@ export async function keys (directory: string, args: string[], input = ''): Prom
   return await say(['keys', ...args], directory, { API_KEYS_FILE: file }, input)
 }
 
-/** A directory with one key, as the command makes it. */
+/** Creates a directory with one key, with the `keys create` command. */
 export async function withKey (
   t: Parameters<typeof directory>[0],
   ...args: string[]

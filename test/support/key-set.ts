@@ -1,4 +1,4 @@
-/** A key set whose provider, clock and answers the test sets. */
+/** A key set with a clock and provider answers that the test sets. */
 import { type CryptoKey, type JWTHeaderParameters } from 'jose'
 import type { Test } from 'tap'
 import { UnavailableError } from '../../src/errors.js'
@@ -15,15 +15,15 @@ export const header = (kid?: string, alg = 'ES256'): JWTHeaderParameters =>
 export const yes = async (): Promise<boolean> => true
 
 interface Stage extends JwkSet {
-  /** How often the set was asked for. */
+  /** The number of fetches so far. */
   fetches: () => number
-  /** What the next fetches bring; an error is thrown. */
+  /** Sets the result of the next fetches. An error is thrown. */
   serve: (document: unknown) => void
   pass: (ms: number) => void
   outcome: (kid: string) => Promise<'key' | 'none' | 'unavailable'>
 }
 
-/** Cool-down 10 s, age 600 s, retries after 3 s, as by default; the clock stands still between the lines. */
+/** Cool-down 10 s, age 600 s, retries after 3 s, as by default. Only `pass` moves the clock. */
 export function stage (t: Test, document: unknown, options: Partial<KeySetOptions> = {}): Stage {
   let time = Math.ceil(performance.now())
   t.intercept(performance, 'now', { value: () => time })

@@ -1,6 +1,6 @@
 /**
- * A process that puts keys into a file, one after the other, and says of each when it is safe:
- * `key-writer.ts <file> <how many>`.
+ * A process that adds keys to a file one by one and prints each id when the key is on disk:
+ * `key-writer.ts <file> <count>`.
  */
 import { createKey } from '../../src/api-keys/changes.js'
 import { changeKeyFile } from '../../src/api-keys/file.js'

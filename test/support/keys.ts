@@ -1,4 +1,4 @@
-/** Makes key files and keys for tests. */
+/** Creates key files and keys for tests. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { changeKeyFile } from '../../src/api-keys/file.js'
 import { formatKeyFile, type KeyRecord } from '../../src/api-keys/record.js'
 import { credentialOfTests, witnessFiles } from './witness.js'
 
-/** A directory of the test's own, gone at its end. */
+/** Creates a directory that is removed at the test's end. */
 export async function directory (t: Test): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'keys-'))
   t.teardown(async () => {
@@ -18,19 +18,19 @@ export async function directory (t: Test): Promise<string> {
   return path
 }
 
-/** The path of a key file with these records. */
+/** Writes a key file and returns its path. */
 export async function keyFile (t: Test, records: readonly KeyRecord[] = []): Promise<string> {
   const path = join(await directory(t), 'api-keys.json')
   await writeFile(path, formatKeyFile(records), { mode: 0o600 })
   return path
 }
 
-/** A record and its key, in no file. */
+/** Returns a new key and its record without writing a file. */
 export function newKey (options: Partial<KeyOptions> = {}, now?: number): Shown {
   return declared(createKey([], { name: 'test', ...options }, now).result)
 }
 
-/** Puts a new key into the file. */
+/** Adds a new key to the file. */
 export async function addKey (path: string, options: Partial<KeyOptions> = {}): Promise<Shown> {
   return declared(
     await changeKeyFile(path, records => createKey(records, { name: 'test', ...options }), { create: true })

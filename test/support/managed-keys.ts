@@ -1,4 +1,4 @@
-/** A service with a file of managed keys, and what a key is worth to it. */
+/** A service with a key file. */
 import { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { buildApp } from '../../src/app.js'
@@ -15,7 +15,7 @@ export async function serve (t: Test, path: string, env: Record<string, string> 
   return { app, log }
 }
 
-/** Who the key proves, as the tool tells it. */
+/** Calls `whoami` with a key and returns the result. */
 export async function whoami (app: FastifyInstance, key: string): Promise<Answer['body']> {
   return (await post(app, callOf('whoami'), { 'x-api-key': key })).body?.result?.structuredContent
 }
@@ -24,7 +24,7 @@ export async function statusOf (app: FastifyInstance, key: string): Promise<numb
   return (await post(app, rpc('tools/list'), { 'x-api-key': key })).status
 }
 
-/** Waits for a change to be taken up: asks until the status is another. Needs a budget above the default. */
+/** Waits until requests with the key get this status. Needs a limit above the default. */
 export async function becomes (app: FastifyInstance, key: string, status: number): Promise<void> {
   let last = 0
   let isAsking = false

@@ -1,4 +1,4 @@
-/** Tools that fail, called in either era, and the secret that no answer may repeat. */
+/** Tools that fail, called in either era, and the secret that no answer may contain. */
 import type { FastifyInstance } from 'fastify'
 import { defineTool, type Tool, type ToolResult } from '../../src/tools/tool.js'
 import { type Answer, callOf, modern, post, withKey } from './service.js'

@@ -1,11 +1,11 @@
-/** The MCP route alone on a bare server, with a caller that a header names. */
+/** An app with only the MCP plugin. A header names the caller. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import mcp, { type McpOptions } from '../../plugins/mcp.js'
 import { principalOf } from './exchange.js'
 import { logSink } from './log-sink.js'
 
-/** A host that authenticates in its own way: whoever names itself is believed. */
+/** Builds an app that accepts any caller named in a header. */
 export async function build (t: Test, options: McpOptions = {}, stream = logSink()): Promise<FastifyInstance> {
   const app = Fastify({ logger: { stream } })
   t.teardown(() => app.close())

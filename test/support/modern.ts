@@ -1,4 +1,4 @@
-/** Requests of revision 2026-07-28, whole and with something left out. */
+/** Requests of revision 2026-07-28, complete or with parts left out. */
 import type { FastifyInstance } from 'fastify'
 import { modern, post, withKey } from './service.js'
 

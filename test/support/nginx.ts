@@ -1,4 +1,4 @@
-/** A real nginx before an app: started on a free port with a configuration of the test, and ended with it. */
+/** A real nginx in front of an app, on a free port. It ends with the test. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,14 +10,14 @@ import { until } from './until.js'
 
 const hasNginx = spawnSync('nginx', ['-v']).error === undefined
 
-/** Why tests with nginx are skipped here; `false` where they run. On CI they fail instead. */
+/** The reason to skip tests with nginx, or `false`. In CI a missing nginx fails them. */
 export const withoutNginx: string | false = hasNginx || process.env.CI !== undefined ? false : 'nginx is not installed'
 
 export interface NginxOptions {
   readonly port: number
-  /** What stands in the `server` block. */
+  /** The content of the `server` block. */
   readonly server: string
-  /** After the port: `ssl` and the like. */
+  /** Parameters of `listen` after the port, such as `ssl`. */
   readonly listen?: string
 }
 

@@ -1,4 +1,4 @@
-/** What an MCP client keeps about itself while it gets a token: the SDK asks for it. */
+/** The SDK's client provider, in memory. */
 import type { OAuthClientProvider } from '@modelcontextprotocol/sdk/client/auth.js'
 import type {
   OAuthClientInformationMixed,
@@ -6,7 +6,7 @@ import type {
   OAuthTokens
 } from '@modelcontextprotocol/sdk/shared/auth.js'
 
-/** Nobody listens there: the tests read the code off the address. */
+/** No server listens here. Tests read the code from the redirect URL. */
 export const redirectUrl = 'http://127.0.0.1:9/callback'
 
 export class OAuthMemory implements OAuthClientProvider {
@@ -19,13 +19,13 @@ export class OAuthMemory implements OAuthClientProvider {
     response_types: ['code']
   }
 
-  /** Where the SDK sends the person, each time. */
+  /** The URLs to which the SDK redirected. */
   readonly redirects: URL[] = []
   #client: OAuthClientInformationMixed | undefined
   #tokens: OAuthTokens | undefined
   #verifier = ''
 
-  /** With what the provider knows of it already; without, the SDK registers it. */
+  /** `client` is already registered. Without it, the SDK registers a client. */
   constructor (client?: OAuthClientInformationMixed) {
     this.#client = client
   }

@@ -1,4 +1,4 @@
-/** An app that looks up its own keys, with a tool that tells who calls. */
+/** An app with its own key lookup and a tool that returns its caller. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { mcpAuth } from '../../src/mcp-auth.js'
@@ -13,7 +13,7 @@ import { secretOfTests } from './witness.js'
 export const crmKey = secretOfTests('crm-key-of-the-tests-000000001')
 export const withCrmKey = { 'x-api-key': crmKey }
 
-/** Tells its caller all that it knows of them. */
+/** Returns everything known about the caller. */
 export function echo (seen: Principal[] = []) {
   return defineTool({
     name: 'echo',
@@ -33,16 +33,16 @@ export async function host (t: Test, options: McpAuthOptions): Promise<Host> {
   let endpoint: Endpoint | undefined
   await app.register(mcpAuth, {
     tools: [echo()],
-    // Longer than a busy machine takes.
+    // Longer than a busy machine needs.
     verifyKeyTimeoutMs: 120_000,
     onEndpoint: given => { endpoint = given },
     ...options
   })
   await app.ready()
-  if (endpoint === undefined) throw new Error('there is no endpoint')
+  if (endpoint === undefined) throw new Error('onEndpoint was not called')
   return { app, log, endpoint }
 }
 
-/** One caller, whose key is good while `isGood`. */
+/** Accepts one key. */
 export const good: VerifyKey = key =>
   key === crmKey ? { id: 'crm:7', keyId: 'k-1', attributes: { tenant: 'acme' } } : null

@@ -1,7 +1,7 @@
-/** How long the doctor waits in tests: for what comes, as long as it takes; for nothing else. */
+/** Waiting times of the doctor in tests: long for an answer, none for further events. */
 import type { Patience } from '../../src/doctor/visit.js'
 
 const longMs = 120_000
 
-/** A stream is left with its first event. A test that wants something to be late sets that one number. */
+/** The doctor closes a stream after its first event. A test of something late sets only that number. */
 export const patient: Patience = { answerMs: longMs, slowMs: longMs, firstEventMs: longMs, holdMs: 0, keepAliveMs: 0 }

@@ -1,9 +1,9 @@
-/** Free ports of loopback for programs that have to be told theirs. */
+/** Free loopback ports for programs that cannot choose their own. */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
-// Below the ports that a system gives to `listen(0)` and to outgoing connections, so that none of those takes a port
-// between here and the program that binds it. Each process begins elsewhere, and gives no port twice.
+// These ports are below those that the system assigns to `listen(0)` and to outgoing connections, which
+// could take a port before the program binds it. Each process starts elsewhere and returns no port twice.
 const [first, count, step] = [15_000, 16_000, 40]
 let next = (process.pid * step) % count
 
@@ -18,7 +18,7 @@ export async function freePort (): Promise<number> {
 
 async function isFree (port: number): Promise<boolean> {
   const server = createServer()
-  // On every address: a program may listen on `localhost`, which is more than one.
+  // On every address, because a program may listen on `localhost`, which can be several addresses.
   server.listen(port)
   try {
     await once(server, 'listening')

@@ -1,4 +1,4 @@
-/** Starts real processes in directories of their own, and ends them with the test. */
+/** Starts real processes, each in its own directory, and ends them with the test. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
@@ -11,22 +11,22 @@ export const root = fileURLToPath(new URL('../..', import.meta.url))
 export const viaTsx = ['--import', import.meta.resolve('tsx'), `${root}src/cli/main.ts`] as const
 
 export const key = secretOfTests('a-key-of-sixteen-or-more')
-/** An environment that starts, on a free port. */
+/** Settings with which the server starts, on a free port. */
 export const sound = { API_KEYS: key, PORT: '0' }
 export const list = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
 
-/** Root writes everywhere: what a file refuses it refuses to this user. */
+/** The user for tests of file permissions, which do not bind root. */
 export const nobody = { uid: 65_534, gid: 65_534 }
 export const isRoot = process.getuid?.() === 0
 
 /**
- * For the `skip` of a test that root runs as `nobody`, who may not be let in to this Node or this project
- * (a home directory of root's).
+ * For the `skip` option of a test that root runs as `nobody`. That user may lack access to Node or to this
+ * project, for example in root's home directory.
  */
 export function unlessNobodyCan (): string | false {
   const look = ['-e', 'require("node:fs").accessSync(process.argv[1])', `${root}package.json`]
   return isRoot && spawnSync(process.execPath, look, { cwd: '/', ...nobody }).status !== 0
-    ? 'nobody but root can run this Node on this project'
+    ? 'the user nobody cannot run this Node on this project'
     : false
 }
 
@@ -34,7 +34,7 @@ export interface Running {
   readonly child: ChildProcess
   readonly stdout: () => string
   readonly stderr: () => string
-  /** The base URL of the line that says where the server is. Rejects where the process ends before it. */
+  /** The base URL of the server, from its `Ready:` line. Rejects if the process ends before that. */
   readonly url: Promise<string>
   /** Resolves once the process has ended and its output is complete. */
   readonly ended: Promise<{ code: number | null, signal: NodeJS.Signals | null }>
@@ -42,9 +42,9 @@ export interface Running {
 
 export interface StartOptions {
   readonly cwd: string
-  /** All there is besides PATH and HOME: nothing of the environment of the tests reaches the process. */
+  /** All variables of the process except PATH and HOME. It inherits no others. */
   readonly env?: Record<string, string>
-  /** In a process group of its own, which ends with the test. */
+  /** Start a new process group, which ends with the test. */
   readonly group?: boolean
   readonly uid?: number
   readonly gid?: number
@@ -57,7 +57,7 @@ export function start (
   { cwd, env = {}, group = false, uid, gid }: StartOptions
 ): Running {
   const { PATH = '', HOME = '' } = process.env
-  // `env -i` and not the option: the test runner adds its own hooks to that one.
+  // With `env -i`, because the test runner adds its hooks to the `env` option.
   const variables = Object.entries({ PATH, HOME, ...env }).map(([name, value]) => `${name}=${value}`)
   const child = spawn('env', ['-i', ...variables, command, ...args], {
     cwd,
@@ -81,9 +81,9 @@ export function start (
       const [, found] = /^Ready: (\S+)\/mcp$/m.exec(stderr) ?? []
       if (found !== undefined) resolve(found)
     })
-    ended.then(() => reject(new Error(`ended before it was ready:\n${stdout}\n${stderr}`)), reject)
+    ended.then(() => reject(new Error(`the process ended too early:\n${stdout}\n${stderr}`)), reject)
   })
-  // Not every test waits for it, and then an early end is not its business.
+  // A test that does not use the URL does not fail if the process ends early.
   url.catch(() => {})
   t.teardown(async () => {
     end(child, group)
@@ -94,7 +94,7 @@ export function start (
   return { child, stdout: () => stdout, stderr: () => stderr, url, ended }
 }
 
-/** Whether any process of the group that `child` leads is left. */
+/** Returns whether any process of the child's group is alive. */
 export function groupLives ({ pid }: ChildProcess): boolean {
   try {
     return process.kill(-(pid ?? NaN), 0)
@@ -116,7 +116,7 @@ export async function listTools (url: string): Promise<Response> {
   })
 }
 
-/** A call whose last byte is still to come: accepted, and not answered before `finish`. `host` is the header's. */
+/** Starts a call without its last byte. `finish` sends it. `host` is the `Host` header. */
 export async function beginCall (
   t: Test,
   url: string,
@@ -137,7 +137,7 @@ export async function beginCall (
     ''
   ].join('\r\n')
   socket.write(head + list.slice(0, -1))
-  // The server says so when it has taken the call on.
+  // The server answers 100 Continue when it has accepted the call.
   await new Promise<void>(resolve => socket.once('data', () => resolve()))
   return {
     finish: () => {

@@ -1,8 +1,8 @@
-/** Programs that some tests run. Without one a test is skipped with the reason; under CI it fails instead. */
+/** Programs that some tests run. If one is missing, its tests are skipped, or fail in CI. */
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** For the `skip` option of a test: `false` where the program is there, else the reason. Throws under CI. */
+/** For the `skip` option of a test: `false` if the program exists, otherwise the reason. Throws in CI. */
 export function without (
   program: string,
   environment: Readonly<Record<string, string | undefined>> = process.env

@@ -1,4 +1,4 @@
-/** A real identity provider in this process, on a real port, and a person who agrees to everything. */
+/** A real identity provider on a real port, with a person who approves everything. */
 import { createServer } from 'node:http'
 import { exportJWK } from 'jose'
 import Provider, { type JWK, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider'
@@ -9,31 +9,31 @@ import { restartable } from './restartable.js'
 import { lookAway } from './witness.js'
 
 export interface ProviderOptions {
-  /** Signs everything. */
+  /** The signing key. */
   readonly key: SigningKey
-  /** What access tokens are like; `jwt` by the key where left out. */
+  /** Settings of the access tokens. Default: JWTs signed with `key`. */
   readonly tokens?: Partial<ResourceServer>
-  /** Further claims of access tokens. */
+  /** Additional claims of access tokens. */
   readonly claims?: Record<string, unknown>
 }
 
 export interface RunningProvider {
   readonly issuer: string
-  /** The paths asked for, in order. */
+  /** The requested paths, in order. */
   readonly requests: string[]
-  /** Signs with another key from now on, and publishes no other. */
+  /** Replaces the signing key and the published key set. */
   rotate: (key: SigningKey) => Promise<void>
   /** Stops and starts listening, on the same port. */
   stop: () => Promise<void>
   start: () => Promise<void>
-  /** A token for a machine, for this resource. */
+  /** Returns a client-credentials token for this resource. */
   token: (resource: string, scope?: string) => Promise<string>
-  /** Follows an authorization URL as a browser would, to the redirect back to the client. */
+  /** Follows an authorization URL as a browser would, up to the redirect to the client. */
   consent: (url: URL) => Promise<URL>
 }
 
 const machine = { client_id: 'machine', client_secret: 'a-secret-of-the-machine-in-the-tests' }
-/** A client that needs no registration, and may ask for every scope. */
+/** A registered client that may request every scope. */
 export const registered = {
   client_id: 'person',
   token_endpoint_auth_method: 'none',
@@ -41,7 +41,7 @@ export const registered = {
 } as const
 const scopes = 'mcp:tools files:read files:write'
 
-/** Closed at the test's end. */
+/** Starts a provider. It is closed at the test's end. */
 export async function runningProvider (t: Test, options: ProviderOptions): Promise<RunningProvider> {
   const requests: string[] = []
   let provider: Provider

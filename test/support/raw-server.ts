@@ -31,7 +31,7 @@ export async function build (t: Test, options: HttpOptions = {}): Promise<Built>
   return { app, port: await listen(app), log }
 }
 
-/** The server notices an end a moment after the client made it. */
+/** Waits for the log line of a request. The server logs it shortly after the connection ends. */
 export async function requestLine (log: ReturnType<typeof logSink>): Promise<Record<string, unknown>> {
   for (;;) {
     const line = log.lines().find(line => line.msg === 'request')

@@ -1,4 +1,4 @@
-/** A TCP connection that sends bytes as they are and keeps what comes back. */
+/** A TCP connection that sends raw bytes and keeps the answer. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
@@ -8,7 +8,7 @@ export interface RawSocket {
   socket: Socket
   send: (text: string) => void
   text: () => string
-  /** Resolves when the text matches; rejects when the connection ends without. */
+  /** Resolves when the text matches. Rejects if the connection ends before. */
   until: (pattern: RegExp) => Promise<string>
   /** Resolves with all text when the server has closed the connection. */
   closed: () => Promise<string>
@@ -33,7 +33,7 @@ export async function openSocket (t: Test, port: number): Promise<RawSocket> {
     until: async pattern => {
       while (!pattern.test(kept)) {
         const more = await Promise.race([once(socket, 'data').then(() => true), done.then(() => false)])
-        if (!more && !pattern.test(kept)) throw new Error(`closed after ${JSON.stringify(kept)}`)
+        if (!more && !pattern.test(kept)) throw new Error(`connection closed after ${JSON.stringify(kept)}`)
       }
       return kept
     },
@@ -42,8 +42,8 @@ export async function openSocket (t: Test, port: number): Promise<RawSocket> {
 }
 
 /**
- * Sends a POST with a JSON body and gives the whole answer. `inject` and `fetch` would tidy up the path and the
- * headers. `headers`: lines such as `X-Api-Key: x`. All texts are Latin-1: a byte a character.
+ * Sends a POST with a JSON body and returns the whole answer. `inject` and `fetch` would normalize the path
+ * and the headers. `headers` are lines such as `X-Api-Key: x`. Texts are Latin-1, one byte a character.
  */
 export async function rawPost (port: number, path: string, headers: readonly string[], json: object): Promise<string> {
   const body = JSON.stringify(json)

@@ -1,4 +1,4 @@
-/** One instance of a fleet without its server: the link and what stands on it. */
+/** One instance of a fleet without its server: the link, the bus and the stores. */
 import type { Test } from 'tap'
 import { RedisBus } from '../../src/redis/bus.js'
 import { createClients } from '../../src/redis/link/client.js'
@@ -12,7 +12,7 @@ export interface Instance {
   readonly bus: RedisBus
 }
 
-/** Up, and closed at the test's end. The deadlines are longer than a busy machine takes, where none is given. */
+/** Connects an instance, closed at the test's end. Its default deadlines suffice on a busy machine. */
 export async function redisInstance (
   t: Test,
   url: string,
@@ -20,7 +20,7 @@ export async function redisInstance (
 ): Promise<Instance> {
   const { commands, reader } = createClients(url, timeoutMs)
   const keys = new RedisKeys(prefix)
-  // Neither a slow command nor a late heartbeat counts.
+  // A slow command or a late heartbeat must not count as a failure.
   const link = new Link({ client: commands, keys, timeoutMs, leaseMs })
   const bus = new RedisBus({ link, keys, reader })
   t.teardown(async () => {

@@ -1,4 +1,4 @@
-/** Redis as a Cluster, and as a primary with a replica that Sentinel watches: real processes on loopback. */
+/** A Redis Cluster, and a primary with a replica under Sentinel, as real processes on loopback. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,15 +10,15 @@ import { ask, redisServer, type RedisServer, says } from './redis.js'
 
 export interface RedisCluster {
   readonly url: string
-  /** The primaries; the first holds what all instances of a fleet share, and has a replica. */
+  /** The primaries. The first has a replica and holds the shared keys of a fleet. */
   readonly nodes: readonly RedisServer[]
   readonly replica: RedisServer
 }
 
-/** Slots of a Cluster: three parts. */
+/** The slots of a Cluster in three ranges. */
 const parts = ['0 5460', '5461 10922', '10923 16383'] as const
 
-/** `shared`: a key of the slot that the first node is to hold. */
+/** `shared` is a key in a slot of the first node. */
 export async function redisCluster (t: Test, shared: string): Promise<RedisCluster> {
   const busPorts = [await freePort(), await freePort(), await freePort(), await freePort()] as const
   const options = (busPort: number): string[] => [
@@ -32,7 +32,7 @@ export async function redisCluster (t: Test, shared: string): Promise<RedisClust
   const mine = parts.findIndex(part => slot <= Number(part.split(' ')[1]))
   for (const [n, node] of nodes.entries()) {
     await ask(node.port, `CLUSTER ADDSLOTSRANGE ${parts[(n + mine) % 3]}`)
-    // Otherwise two with one epoch have to agree first.
+    // Two nodes with the same epoch would have to agree first.
     await ask(node.port, `CLUSTER SET-CONFIG-EPOCH ${n + 1}`)
   }
   for (const [n, { port }] of [replica, ...nodes].entries()) {
@@ -44,7 +44,7 @@ export async function redisCluster (t: Test, shared: string): Promise<RedisClust
   const [, id] = /^([0-9a-f]{40})/m.exec((await ask(first.port, 'CLUSTER MYID')).replace(/^\$40\s+/, '')) ?? []
   await says(replica.port, `CLUSTER REPLICATE ${id}`, /OK/)
   await says(replica.port, 'INFO replication', /master_link_status:up/)
-  // Every node has to know of the replica, or nobody votes for it.
+  // Nodes vote only for a replica that they know.
   for (const { port } of nodes) await says(port, 'CLUSTER NODES', new RegExp(`slave ${id}`))
   return { url: `redis+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`, nodes, replica }
 }
@@ -54,7 +54,7 @@ export interface RedisWithSentinel {
   readonly primary: RedisServer
   readonly replica: RedisServer
   readonly sentinelPort: number
-  /** Resolves once Sentinel names the replica as the primary. */
+  /** Resolves when Sentinel reports the replica as the primary. */
   readonly isPromoted: () => Promise<void>
 }
 

@@ -1,4 +1,4 @@
-/** A real redis-server for a test: started on a free port, stopped, frozen, killed and started again. */
+/** A real redis-server on a free port that a test can freeze, kill and restart. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -14,23 +14,23 @@ export interface RedisServer {
   readonly freeze: () => void
   readonly thaw: () => void
   readonly kill: () => Promise<void>
-  /** On the same port, with nothing of what was in it. */
+  /** Starts an empty Redis on the same port. */
   readonly restart: () => Promise<void>
 }
 
 const hasServer = spawnSync('redis-server', ['--version']).status === 0
 
-/** Why tests with Redis are skipped here; `false` where they run. On CI they fail instead: see `redisServer`. */
+/** The reason to skip tests with Redis, or `false`. In CI a missing Redis fails them: see `redisServer`. */
 export const withoutRedis: string | false =
   hasServer || process.env.CI !== undefined ? false : 'redis-server is not installed'
 
-/** Runs in `directory` and keeps nothing there. See `answers` for when it is up. */
+/** Starts a Redis that writes no files. Wait for `answers` before use. */
 export function spawnRedis (port: number, directory: string, options: readonly string[] = []): ChildProcess {
   const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory]
   return spawn('redis-server', [...place, '--save', '', '--appendonly', 'no', ...options], { stdio: 'ignore' })
 }
 
-/** Ends with the test. */
+/** Starts a Redis that ends with the test. */
 export async function redisServer (t: Pick<Test, 'teardown'>, options: readonly string[] = []): Promise<RedisServer> {
   if (!hasServer) throw new Error('redis-server is not installed')
   const port = await freePort()
@@ -66,11 +66,11 @@ export async function redisServer (t: Pick<Test, 'teardown'>, options: readonly 
   }
 }
 
-/** Sends one inline command and gives what came back within a moment. */
+/** Sends one inline command and returns the answer. */
 export async function ask (port: number, command: string): Promise<string> {
   return await new Promise((resolve, reject) => {
     let text = ''
-    // Sentinel knows no QUIT, and closes with the client.
+    // Sentinel has no QUIT, and closes the connection with the client.
     const socket = connect(port, '127.0.0.1', () => { socket.end(`${command}\r\nQUIT\r\n`) })
     socket
       .setEncoding('utf8')
@@ -84,12 +84,12 @@ export async function ask (port: number, command: string): Promise<string> {
   })
 }
 
-/** Resolves once the Redis on `port` takes commands. */
+/** Resolves when the Redis on `port` accepts commands. */
 export async function answers (port: number): Promise<void> {
   await says(port, 'PING', /PONG|NOAUTH/)
 }
 
-/** Asks again until the answer matches. */
+/** Repeats a command until the answer matches. */
 export async function says (port: number, command: string, pattern: RegExp): Promise<string> {
   let answer = ''
   for (let tries = 0; tries < 6000; tries++) {

@@ -1,4 +1,4 @@
-/** The documents of well-known hosts, served under their own names from this machine. */
+/** Serves the client documents of well-known hosts under their real names on this machine. */
 import { createServer } from 'node:https'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -10,15 +10,16 @@ export type Answer = (request: IncomingMessage, response: ServerResponse) => voi
 
 export interface RehostedDocuments {
   readonly fetchDocument: DocumentFetcher
-  /** What was asked for, in order. */
+  /** The requested URLs, in order. */
   readonly requests: string[]
-  /** Replaces the answer at a URL: JSON, or whatever the function does. */
+  /** Replaces the answer at a URL with JSON or with a function. */
   readonly answer: (url: string, answer: object | Answer) => void
 }
 
 /**
- * A server with a certificate for the hosts; the fetcher is ours, told where they are. It waits for `timeoutMs`,
- * whatever the server under test allows, so that no test depends on that. Closed at the test's end.
+ * Starts a server with a certificate for the hosts, closed at the test's end. `fetchDocument` is the real
+ * fetcher, directed to this server. It uses `timeoutMs` instead of the configured timeout, so that no test
+ * depends on the machine's speed.
  */
 export async function rehosted (
   t: Pick<Test, 'teardown'>,
@@ -62,7 +63,7 @@ export function jsonAnswer (value: object, headers: Record<string, string> = {})
   }
 }
 
-/** Of no use outside the tests: it is public. */
+/** Public, so useless outside the tests. */
 export const testKey = `-----BEGIN EC PRIVATE KEY-----
 MHcCAQEEIJyKKgBSrxEUpKhDfOoiPHuhhE5MUFoNcAM7cmsPy8R/oAoGCCqGSM49
 AwEHoUQDQgAEA9XL3ZQDFV6UDh1uDCbiN5gi8qlq1KsVaKKDUOl8U/7Uz1+oykEk

@@ -1,4 +1,4 @@
-/** The service as a protected resource of a provider, under a public address, and its clients' way there. */
+/** The service as a protected resource of an identity provider, under a public URL, and its clients. */
 import { UnauthorizedError as ModernUnauthorizedError } from '@modelcontextprotocol/client'
 import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js'
 import type { FastifyInstance } from 'fastify'
@@ -15,7 +15,7 @@ export const publicUrl = 'https://mcp.example.com'
 export const resource = `${publicUrl}/mcp`
 export const metadataUrl = `${publicUrl}/.well-known/oauth-protected-resource/mcp`
 
-/** The service for the tokens of `issuer` alone, unless `env` says more. Closed at the test's end. */
+/** Starts a service that accepts tokens of `issuer`. `env` adds settings. It is closed at the test's end. */
 export async function resourceServer (
   t: Test,
   issuer: string,
@@ -47,11 +47,11 @@ export const thrownBy = async (work: Promise<unknown>): Promise<unknown> =>
     () => undefined,
     (error: unknown) => error
   )
-/** The SDK sent the person to the provider, and waits. */
+/** Returns true if the SDK redirected to the provider and needs a code. */
 export const isUnauthorized = (error: unknown): boolean =>
   error instanceof UnauthorizedError || error instanceof ModernUnauthorizedError
 
-/** As a proxy does: the public address leads to the real one. */
+/** Returns a `fetch` that sends requests for the public URL to the app, as a proxy would. */
 export async function proxyTo (app: FastifyInstance): Promise<typeof fetch> {
   const base = await listening(app)
   return async (input, init) => {

@@ -1,4 +1,4 @@
-/** A server that goes away and comes back at the same address. */
+/** A server that can stop and start again on the same port. */
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'

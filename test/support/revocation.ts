@@ -1,4 +1,4 @@
-/** Tokens that are minted, used and revoked at a server. */
+/** Mints, uses and revokes tokens of a server. */
 import { type FastifyInstance } from 'fastify'
 import { callOf, post, withToken } from './service.js'
 

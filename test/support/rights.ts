@@ -1,4 +1,4 @@
-/** Tools, resources and prompts for each rule, callers of each kind, and what each may. */
+/** Tools, resources and prompts for each rule, callers of each kind, and the expected rights. */
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { revokeKey } from '../../src/api-keys/changes.js'
@@ -18,7 +18,7 @@ import { until } from './until.js'
 type Headers = Record<string, string>
 
 const rules = {
-  nobody: { allow: () => { throw new Error('a rule that fails is a no') } },
+  nobody: { allow: () => { throw new Error('a rule that throws denies access') } },
   all: undefined,
   admins: { roles: ['admin'] },
   readers: { scopes: ['files:read'] },
@@ -66,7 +66,7 @@ export async function guarded (t: Test): Promise<Place> {
   return { app, url: await listening(app), issuer, keys }
 }
 
-/** In a session this makes the answer a stream, to which its caller can come back. */
+/** Logs a message. In a session the answer then is a stream that its caller can resume. */
 async function speaking (_args: object, { log }: CallContext): Promise<string> {
   await log('info', 'at work')
   return 'done'
@@ -79,7 +79,7 @@ function ruleOf (name: Rule): { access?: AccessRule } {
 
 interface Credential {
   readonly headers: Headers
-  /** Ends it while the server runs. */
+  /** Revokes the credential while the server runs. */
   readonly revoke: () => Promise<unknown>
 }
 
@@ -126,12 +126,12 @@ export function provided (roles: string[] = [], scope = ''): Issue {
   })
 }
 
-/** The key file is followed, and not at once. */
+/** Waits until requests with these headers get this status. The key file is read again with a delay. */
 export async function becomes (app: FastifyInstance, headers: Headers, status: number): Promise<void> {
   await until(async () => (await post(app, rpc('ping'), headers)).status === status)
 }
 
-/** What a caller meets that may not: by default the item is hidden. */
+/** How an item refuses a caller. By default the item is hidden. */
 type Denied = 'told' | 'challenge'
 export type Rights = readonly [may: readonly Rule[], denied?: Partial<Record<Rule, Denied>>]
 
@@ -139,7 +139,7 @@ export const told = { 'told-readers': 'told' } as const
 export const reads = ['readers', 'told-readers', 'challenged-readers'] as const
 export const everything = ['all', 'admins', 'admins-who-read', 'challenged-admins', ...reads] as const
 
-/** What a caller meets at an item. */
+/** What a caller can do with an item. */
 interface Row {
   readonly listed: boolean
   readonly call: string
@@ -153,7 +153,7 @@ export function expected ([may, denied = {}]: Rights): Record<string, Row> {
     if (may.includes(rule)) {
       return [rule, { listed: true, call: 'done', read: 'read', subscribe: 'done', resume: 'done' }]
     }
-    // What is refused is answered at once, and so by no stream to come back to.
+    // A refusal is answered at once, without a stream to resume.
     if (denied[rule] === 'told') return [rule, { listed: true, call: 'told', read: 'told', subscribe: 'told' }]
     if (denied[rule] === 'challenge') {
       return [rule, { listed: true, call: 'challenge', read: 'challenge', subscribe: 'challenge' }]
@@ -172,13 +172,13 @@ function outcomeOf (status: number, body: Answer['body']): string {
   return body?.result?.contents?.[0].text ?? body?.result?.content?.[0].text ?? 'done'
 }
 
-/** One word where all ways agree, all of them where they do not. */
+/** Returns one word if all answers agree, otherwise all of them. */
 const agreed = (answers: readonly Answer[]): string =>
   [...new Set(answers.map(({ status, body }) => outcomeOf(status, body)))].join(' or ')
 
 export const firstId = ({ text }: Answer): string | undefined => /^id: (\S+)$/m.exec(text)?.[1]
 
-/** What the stream of an earlier answer brings to who comes back for it. */
+/** Resumes the stream of an earlier answer and returns its outcome. */
 export async function resumed (url: string, session: Headers, lastId: string): Promise<string> {
   const abort = new AbortController()
   const response = await fetch(`${url}/mcp`, {

@@ -1,4 +1,4 @@
-/** A recursive schema, and what a schema says of a value. */
+/** A recursive schema, and the problem that a schema reports for a value. */
 import type { Schema } from '../../src/tools/content.js'
 import { compile } from '../../src/mcp/schemas/compile.js'
 
@@ -14,7 +14,7 @@ const leaf = {
   additionalProperties: false
 }
 
-/** A filter of and/or groups, whose children are judged before their type. */
+/** A filter of and/or groups that validates children before their type. */
 export const recursive = {
   type: 'object',
   properties: { filter: { $ref: '#/$defs/filter' } },

@@ -1,4 +1,4 @@
-/** The whole service under its default settings, its callers' credentials, and short ways to call it. */
+/** The whole service with default settings, credentials of its callers, and functions that call it. */
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
@@ -18,7 +18,7 @@ export function withToken (user: string, role: 'admin' | 'user' = 'user'): { aut
   return { authorization: `Bearer ${credentialOfTests(generateToken(user, role, '1h', { secret }))}` }
 }
 
-/** Closed at the test's end. `env` is added to the credentials. */
+/** Builds the service. `env` is added to the credentials. It is closed at the test's end. */
 export async function service (
   t: Test,
   { env = {}, logStream = logSink(), ...options }: AppOptions = {}
@@ -26,7 +26,7 @@ export async function service (
   const app = await buildApp({ env: { ...credentials, ...env }, logStream, ...options })
   t.teardown(async () => {
     const closed = app.close()
-    // A connection on which a client has sent nothing yet counts as busy, and would be waited for.
+    // A connection without a request counts as busy, and `close` would wait for it.
     app.server.closeAllConnections()
     await closed
   })
@@ -54,7 +54,7 @@ export function callOf (name: string, args: Record<string, unknown> = {}, id: st
   return rpc('tools/call', { name, arguments: args }, id)
 }
 
-/** Opens a session, or only greets. `more`: other params than the usual. */
+/** Returns an `initialize` message. `more` replaces parameters. */
 export function initialize (more: Record<string, unknown> = {}): Message {
   return rpc('initialize', {
     protocolVersion: '2025-11-25',
@@ -66,13 +66,13 @@ export function initialize (more: Record<string, unknown> = {}): Message {
 
 const revision = '2026-07-28'
 
-/** What every message of revision 2026-07-28 has in its `_meta`. */
+/** The `_meta` of every message of revision 2026-07-28. */
 export const modernMeta = {
   'io.modelcontextprotocol/protocolVersion': revision,
   'io.modelcontextprotocol/clientCapabilities': {}
 }
 
-/** A message of revision 2026-07-28 with its `_meta` and its headers. */
+/** Returns a message of revision 2026-07-28 with its `_meta` and its headers. */
 export function modern (
   method: string,
   params: Record<string, unknown> = {},
@@ -89,10 +89,10 @@ export function modern (
   }
 }
 
-/** Outside data that a test looks into, saying what it expects. */
+/** Untyped JSON. Each test asserts what it reads. */
 type Parsed = ReturnType<typeof JSON.parse>
 
-/** What came back. `body` is the JSON of the reply, or the last message of its stream; `null` where it is empty. */
+/** `body` is the JSON of the reply or the last message of its stream, or `null` if it is empty. */
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, unknown>>
@@ -100,7 +100,7 @@ export interface Answer {
   readonly body: Parsed
 }
 
-/** Posts a message, or any text or bytes, to the endpoint. */
+/** Posts a message, a text or bytes to the endpoint. */
 export async function post (
   app: FastifyInstance,
   message: unknown,
@@ -126,7 +126,7 @@ function parse (text: string): Parsed {
   return text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : eventsOf(text).at(-1)
 }
 
-/** The messages of an event stream, in order, or those of a JSON answer. */
+/** Returns the messages of an event stream or of a JSON answer. */
 export function eventsOf (stream: string): Parsed[] {
   if (/^[{[]/.test(stream)) return [JSON.parse(stream)].flat()
   return stream

@@ -9,7 +9,7 @@ import { defineTool } from '../../src/tools/tool.js'
 import type { RedisServer } from './redis.js'
 import { listening, service } from './service.js'
 
-/** Says numbers, and answers with the last. `leave`: closes its stream after so many. */
+/** Sends numbers, and answers with the last. `leave` closes the stream after that many. */
 export const count = defineTool({
   name: 'count',
   input: z.object({
@@ -28,7 +28,7 @@ export const count = defineTool({
   }
 })
 
-/** Asks its caller, and answers with who was asked and what came back. */
+/** Asks its caller, and answers with the caller and the reply. */
 export const ask = defineTool({
   name: 'ask',
   handler: async (_args, { elicit, principal }) => {
@@ -40,7 +40,7 @@ export const ask = defineTool({
   }
 })
 
-/** Waits until it is aborted, and tells that. */
+/** A tool that waits until it is aborted, and the request ids of aborted calls. */
 export function waiting () {
   const aborted: string[] = []
   const tool = defineTool({
@@ -62,7 +62,7 @@ export interface Instance {
   readonly url: string
 }
 
-/** So many instances; their deadline is longer than a busy machine takes. */
+/** Starts instances whose deadline is longer than a busy machine needs. */
 export async function sessionFleet (
   t: Test,
   redis: RedisServer,

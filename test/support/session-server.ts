@@ -1,4 +1,4 @@
-/** An instance of a fleet as a process of its own, with the tools that tests call. */
+/** An instance of a fleet in its own process, with the tools that tests call. */
 import type { AddressInfo } from 'node:net'
 import { z } from 'zod'
 import { buildApp } from '../../src/app.js'
@@ -43,5 +43,5 @@ const app = await buildApp({
   onEndpoint: made => { endpoint = made }
 })
 await app.listen({ host: '127.0.0.1', port: 0 })
-// What tests wait for; see `start`.
+// Tests wait for this line: see `start`.
 process.stderr.write(`Ready: http://127.0.0.1:${(app.server.address() as AddressInfo).port}/mcp\n`)

@@ -1,4 +1,4 @@
-/** Sessions of the 2025 revisions over a socket, with streams that are read as they come. */
+/** Sessions of the 2025 revisions over a socket, with streams that are read as they arrive. */
 import type { FastifyInstance } from 'fastify'
 import { type Message, eventsOf, initialize, post, withKey } from './service.js'
 
@@ -10,7 +10,7 @@ export interface SessionOptions {
   readonly credential?: Headers
 }
 
-/** The headers of a session that is open now. */
+/** Opens a session and returns its headers. */
 export async function openSession (
   app: FastifyInstance,
   { revision = '2025-11-25', capabilities = {}, credential = withKey }: SessionOptions = {}
@@ -23,7 +23,7 @@ export async function openSession (
   }
 }
 
-/** Outside data that a test looks into, saying what it expects. */
+/** Untyped JSON. Each test asserts what it reads. */
 type Parsed = ReturnType<typeof JSON.parse>
 
 export interface Reading {
@@ -33,11 +33,11 @@ export interface Reading {
   readonly messages: () => Parsed[]
   /** The id of the last event, to resume from. */
   readonly lastId: () => string
-  /** Resolves with all text once the stream has ended, and rejects where it breaks off. */
+  /** Resolves with all text when the stream ends. Rejects if the connection breaks. */
   readonly ended: Promise<string>
 }
 
-/** The same over a socket, of a server that is a process of its own. */
+/** The same over a socket, for a server in its own process. */
 export async function openSessionAt (
   url: string,
   { revision = '2025-11-25', capabilities = {}, credential = withKey }: SessionOptions = {}
@@ -50,7 +50,7 @@ export async function openSessionAt (
   }
 }
 
-/** What a server at `url` answers, once it is complete. */
+/** Posts a message and returns the complete answer. */
 export async function ask (
   url: string,
   message: Message | object,
@@ -61,7 +61,7 @@ export async function ask (
   return { status: answer.response.status, body: answer.messages().at(-1) }
 }
 
-/** Reads a stream to its end without being waited for. */
+/** Reads a stream to its end in the background. */
 export function read (response: Response): Reading {
   let text = ''
   const ended = (async () => {
@@ -81,14 +81,14 @@ export function read (response: Response): Reading {
   }
 }
 
-/** A call that leaves its stream at once, and the caller who has come back for the rest. */
+/** Starts a call whose stream closes at once, and resumes the stream. */
 export async function resumed (url: string, message: Message | object, headers: Headers): Promise<Reading> {
   const left = await begin(url, message, headers)
   await left.ended
   return await listen(url, headers, left.lastId())
 }
 
-/** Posts to a server that listens at `url`; resolves once the headers of its answer are here. */
+/** Posts to a server at `url`. Resolves when the response headers arrive. */
 export async function begin (
   url: string,
   message: Message | object,
@@ -124,7 +124,7 @@ export async function listen (
   )
 }
 
-/** True where `promise` settles within `ms`. */
+/** Returns true if `promise` settles within `ms`. */
 export async function settles (promise: Promise<unknown>, ms = 120_000): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<false>(resolve => { timer = setTimeout(() => { resolve(false) }, ms) })

@@ -1,4 +1,4 @@
-/** A person in front of the sign-in pages, and an OAuth client that asks for its tokens, without a browser. */
+/** A person on the sign-in pages and an OAuth client, without a browser. */
 import { createHash, randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
@@ -9,14 +9,14 @@ export const publicUrl = 'https://mcp.example.com'
 export const resource = `${publicUrl}/mcp`
 export const redirectUri = 'https://app.example.com/callback'
 
-/** The service with its authorization server on. */
+/** Builds the service with its authorization server. */
 export async function signInService (t: Test, { env = {}, ...options }: AppOptions = {}): Promise<FastifyInstance> {
   return await service(t, { env: { OAUTH_SERVER: 'on', PUBLIC_URL: publicUrl, ...env }, ...options })
 }
 
 export { adaKey, credentials }
 
-/** A code verifier and its challenge (RFC 7636). */
+/** Returns a code verifier and its challenge (RFC 7636). */
 export function pkce (): { verifier: string, challenge: string } {
   const verifier = randomBytes(32).toString('base64url')
   return { verifier, challenge: createHash('sha256').update(verifier).digest('base64url') }
@@ -47,9 +47,9 @@ export interface Page {
   readonly html: string
   readonly headers: Readonly<Record<string, unknown>>
   readonly location: URL | undefined
-  /** Of the form. */
+  /** The hidden field of the form. */
   readonly handle: string
-  /** For the next request. */
+  /** The cookie for the next request. */
   readonly cookie: string
 }
 
@@ -69,7 +69,7 @@ export function pageOf (response: Injected, cookie = ''): Page {
   }
 }
 
-/** A sound authorization request of this client; `undefined` leaves a parameter out. */
+/** Returns a valid authorization URL of this client. `undefined` omits a parameter. */
 export function authorizeUrl (clientId: string, challenge: string, fields: Fields = {}): string {
   const all: Fields = {
     response_type: 'code',
@@ -88,7 +88,7 @@ export async function open (app: FastifyInstance, url: string, cookie = ''): Pro
   return pageOf(await app.inject({ url, headers: cookie === '' ? {} : { cookie } }), cookie)
 }
 
-/** Presses a button of the page. */
+/** Submits the page with a button. */
 export async function press (app: FastifyInstance, page: Page, action: string, fields: Fields = {}): Promise<Page> {
   const { payload, headers } = form({ handle: page.handle, action, ...fields })
   return pageOf(
@@ -110,7 +110,7 @@ export async function token (
   return { status: response.statusCode, headers: response.headers, body: response.json() }
 }
 
-/** True if the refresh token gives no new tokens, because its grant has ended. */
+/** Returns true if the refresh token is refused because its grant has ended. */
 export async function isRefreshRefused (
   app: FastifyInstance,
   clientId: string,
@@ -138,7 +138,7 @@ export interface SignedIn {
   readonly bearer: { authorization: string }
 }
 
-/** The code that an approval sends to the client, and what it has to be redeemed with. */
+/** Approves a client and returns the parameters of its token request. */
 export async function approve (
   app: FastifyInstance,
   { clientId: given, key = adaKey, fields = {} }: SignInOptions = {}
@@ -166,7 +166,7 @@ export async function approve (
   }
 }
 
-/** Signs a client in, from the registration to its tokens. */
+/** Registers a client, approves it and returns its tokens. */
 export async function signIn (app: FastifyInstance, options: SignInOptions = {}): Promise<SignedIn> {
   const { clientId, redeem } = await approve(app, options)
   const {

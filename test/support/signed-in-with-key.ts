@@ -1,4 +1,4 @@
-/** A client that signed in with a managed key, and changes of that key. */
+/** A client that signed in with a managed key, and functions that change the key. */
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { type KeyOptions } from '../../src/api-keys/changes.js'

@@ -1,16 +1,16 @@
-/** Watches every pool of slots in this process: who holds which slot, and how many there are. */
+/** Watches every slot pool in this process. */
 import { type Slot, Slots } from '../../src/mcp/slots/pool.js'
 
 export interface SlotWatch {
-  /** What must not happen and did. */
+  /** Descriptions of what went wrong. */
   readonly wrong: string[]
-  /** The most slots that were out at once. */
+  /** The most slots in use at the same time. */
   readonly peak: () => number
-  /** Slots that are out now. */
+  /** Slots in use. */
   readonly out: () => number
-  /** Slots that came back unfit for another request. */
+  /** Slots that were returned unfit for reuse. */
   readonly spoilt: () => number
-  /** Slots that wait for the next request, in all pools together. */
+  /** Idle slots of all pools. */
   readonly idle: () => number
   readonly stop: () => void
 }
@@ -25,7 +25,7 @@ export function watchSlots (): SlotWatch {
   let spoiltCount = 0
 
   function taken<S extends Slot> (slot: S): S {
-    if (held.has(slot)) wrong.push('a slot was handed out while it served')
+    if (held.has(slot)) wrong.push('a busy slot was handed out')
     if (spoilt.has(slot)) wrong.push('a spoilt slot was handed out')
     held.add(slot)
     peak = Math.max(peak, held.size)
@@ -38,7 +38,7 @@ export function watchSlots (): SlotWatch {
     return slot instanceof Promise ? slot.then(taken) : taken(slot)
   }
   Slots.prototype.give = function (this: Slots<Slot>, slot: Slot, clean: boolean) {
-    if (!held.delete(slot)) wrong.push('a slot came back twice')
+    if (!held.delete(slot)) wrong.push('a slot was returned twice')
     if (!clean) {
       spoilt.add(slot)
       spoiltCount += 1

@@ -1,4 +1,4 @@
-/** A process that mints records one after the other and says which are acknowledged. Arguments: directory, count. */
+/** A process that writes records one by one and prints each acknowledged one. Arguments: directory, count. */
 import { writeSync } from 'node:fs'
 import { Ledger } from '../../src/ledger/ledger.js'
 import { mintedRecord } from './state.js'

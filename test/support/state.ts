@@ -1,4 +1,4 @@
-/** States and records for tests. */
+/** State directories and records for tests. */
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { commandLine, type Minted } from '../../src/ledger/records.js'
 import { Ledger, type LedgerOptions } from '../../src/ledger/ledger.js'
 import { witnessFiles } from './witness.js'
 
-/** A path for a state directory, which is not there yet; gone at the test's end. */
+/** Returns a path for a state directory that does not exist yet. It is removed at the test's end. */
 export async function statePath (t: Test): Promise<string> {
   const parent = await mkdtemp(join(tmpdir(), 'state-'))
   t.teardown(async () => {
@@ -18,7 +18,7 @@ export async function statePath (t: Test): Promise<string> {
   return join(parent, 'state')
 }
 
-/** Closed at the test's end. */
+/** Opens a state. It is closed at the test's end. */
 export async function openState (t: Test, options: LedgerOptions = {}): Promise<Ledger> {
   const state = await Ledger.open({ pollMs: 20, ...options })
   t.teardown(() => state.close())

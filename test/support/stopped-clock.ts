@@ -1,7 +1,7 @@
-/** A monotonic clock that moves only by hand. */
+/** A monotonic clock that only the test moves. */
 import type { Test } from 'tap'
 
-/** Moves the monotonic clock by hand until the test's end. */
+/** Stops the monotonic clock until the test's end. `pass` moves it. */
 export function stopClock (t: Test): { pass: (ms: number) => void } {
   let time = Math.ceil(performance.now())
   t.intercept(performance, 'now', { value: () => time })

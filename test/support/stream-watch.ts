@@ -1,4 +1,4 @@
-/** Watches every event stream in this process: how many were opened, and how many are open. */
+/** Counts the opened and the open event streams of this process. */
 import { EventStream } from '../../src/mcp/wire/event-stream.js'
 
 export interface StreamWatch {
@@ -7,7 +7,7 @@ export interface StreamWatch {
   readonly stop: () => void
 }
 
-/** Sees a stream with its first word: none is opened without one. */
+/** Counts a stream when its first message is written. */
 export function watchStreams (): StreamWatch {
   const { write, begin } = EventStream.prototype
   const seen = new WeakSet<EventStream>()

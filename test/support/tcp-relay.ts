@@ -1,14 +1,14 @@
-/** A TCP way between a client and a server that can be slow, silent, cut, or lead elsewhere. */
+/** A TCP relay that can delay, withhold, cut or redirect connections. */
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { Test } from 'tap'
 
 export interface TcpRelay {
   readonly port: number
-  /** Milliseconds that every piece of data takes more, in both directions. */
+  /** The additional delay in milliseconds, in each direction. */
   delayMs: number
-  /** Where new connections lead. */
+  /** The port for new connections. */
   target: number
-  /** Nothing gets through any more, and nothing is closed. */
+  /** Drop all data, but keep connections open. */
   isSilent: boolean
   /** Closes all connections. */
   readonly cut: () => void
@@ -23,7 +23,7 @@ export async function tcpRelay (t: Test, target: number): Promise<TcpRelay> {
       let [waiting, last] = [0, 0]
       from.on('data', data => {
         if (relay.isSilent) return
-        // In order, also where the delay has just become shorter.
+        // Keeps the order, even if the delay becomes shorter.
         if (relay.delayMs === 0 && waiting === 0) return to.write(data)
         waiting += 1
         last = Math.max(last, performance.now() + relay.delayMs)

@@ -1,4 +1,4 @@
-/** Runs one command line in this process, with `input` for its secret, and collects what it says. */
+/** Runs a command in this process, with `input` as its secret, and collects its output. */
 import { chmodSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../../src/cli/program.js'
@@ -14,7 +14,7 @@ export async function say (
   dotenvMode = 0o600
 ): Promise<Said> {
   const dotenv = join(directory, '.env')
-  // As `init` leaves it: open to others, it is warned about.
+  // The mode that `init` sets. The commands warn of a .env that others can read.
   if (existsSync(dotenv)) chmodSync(dotenv, dotenvMode)
   const stdout: string[] = []
   const stderr: string[] = []

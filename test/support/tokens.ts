@@ -1,23 +1,23 @@
-/** Makes JWTs that a signer would refuse to make: any header, any payload, any signature. */
+/** Creates JWTs with any header, payload and signature, which a library would refuse. */
 import { createHmac } from 'node:crypto'
 import { credentialOfTests, secretOfTests } from './witness.js'
 
 export const secret = secretOfTests('a-secret-of-the-tests-with-more-than-32-bytes')
 
-/** Seconds since the epoch, some seconds from now. */
+/** Returns the time in `offset` seconds, in seconds since the epoch. */
 export function inSeconds (offset: number): number {
   return Math.floor(Date.now() / 1000) + offset
 }
 
 export interface Forgery {
   readonly header?: unknown
-  /** Text goes in as it is, everything else as JSON. */
+  /** A string is used unchanged. Any other value is serialized as JSON. */
   readonly payload?: unknown
   readonly key?: string
   readonly hash?: 'sha256' | 'sha384' | 'sha512'
 }
 
-/** A token whose HMAC is right for the key, whatever it says. */
+/** Returns a token with a valid HMAC and any content. */
 export function forge ({
   header = { alg: 'HS256', typ: 'JWT' },
   payload = goodClaims(),
@@ -28,7 +28,7 @@ export function forge ({
   return credentialOfTests(`${input}.${createHmac(hash, key).update(input).digest('base64url')}`)
 }
 
-/** A good token with some claims replaced, or left out where they are `undefined`. */
+/** Returns a valid token with some claims replaced. `undefined` omits a claim. */
 export function forgeClaims (claims: Record<string, unknown>): string {
   return forge({ payload: { ...goodClaims(), ...claims } })
 }
@@ -41,7 +41,7 @@ export function encode (part: unknown): string {
   return Buffer.from(typeof part === 'string' ? part : JSON.stringify(part)).toString('base64url')
 }
 
-/** The other three spellings of the last character that decode to the same bytes. */
+/** Returns the three other tokens that decode to the same bytes. Only the last character differs. */
 export function otherTails (token: string): string[] {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
   const last = alphabet.indexOf(token.slice(-1))

@@ -1,7 +1,7 @@
-/** Rejections that nobody hears: outside of the tests they would end the process. */
+/** Unhandled rejections. Outside the tests they would end the process. */
 import type { Test } from 'tap'
 
-/** Those of now on, for as long as the test runs. */
+/** Collects unhandled rejections until the test's end. */
 export function unhandledRejections (t: Test): readonly unknown[] {
   const seen: unknown[] = []
   const note = (reason: unknown): void => { seen.push(reason) }

@@ -1,11 +1,11 @@
-/** Waits for what is about to happen, by asking again. */
+/** Polls for a condition. */
 import { setTimeout as sleep } from 'node:timers/promises'
 
 type Nothing = false | undefined | null | 0 | ''
 
 /**
- * Resolves with the first value of `find` that is neither false, undefined, null, zero nor empty. Rejects after two
- * minutes: no measure of how long it may take, only an end for what never comes.
+ * Resolves with the first truthy value of `find`. Rejects after two minutes, which only ends waits for what
+ * never happens and says nothing about speed.
  */
 export async function until<T> (find: () => T | Promise<T>): Promise<Exclude<T, Nothing>> {
   for (let tries = 0; tries < 6000; tries++) {
@@ -13,5 +13,5 @@ export async function until<T> (find: () => T | Promise<T>): Promise<Exclude<T, 
     if (found) return found as Exclude<T, Nothing>
     await sleep(20)
   }
-  throw new Error('it did not happen within two minutes')
+  throw new Error('the condition was not met within two minutes')
 }

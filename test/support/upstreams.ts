@@ -11,12 +11,12 @@ const [fixture, hostileFixture] = ['upstream', 'hostile-upstream'].map(name =>
   fileURLToPath(new URL(`../fixtures/${name}.js`, import.meta.url))
 ) as [string, string]
 
-/** A server made with the SDK. */
+/** A server built with the SDK. */
 export function stdio (...faults: string[]): UpstreamOptions {
   return { command: process.execPath, args: [fixture, ...faults] }
 }
 
-/** A server without an SDK, which starts fast and misbehaves. */
+/** A server without an SDK that starts fast and misbehaves. */
 export function hostile (...faults: string[]): UpstreamOptions {
   return { command: process.execPath, args: [hostileFixture, ...faults] }
 }

@@ -1,8 +1,8 @@
-/** The clock on the wall, which a test stops and moves by hand; timers and the monotonic clock go on as they were. */
+/** Stops `Date.now` and lets a test move it. Timers and the monotonic clock are unaffected. */
 import type { Test } from 'tap'
 
 export interface WallClock {
-  /** Seconds. */
+  /** Moves the clock by `seconds`. */
   advance: (seconds: number) => void
 }
 

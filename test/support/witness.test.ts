@@ -8,7 +8,7 @@ const token = ['eyJhbGciOiJIUzI1NiJ9', 'eyJzdWIiOiJhZGEifQ', 'c2ln'].join('.')
 const longToken = ['eyJhbGciOiJIUzI1NiJ9', 'eyJzdWIiOiJhZGEifQ', 'a-signature-of-more-than-twenty'].join('.')
 const key = ['mcp', 'k3vd81qmx0aa', 'A1b2C3d4'].join('_')
 
-/** Runs `code` in a process that the witness watches, in a directory of its own. */
+/** Runs `code` in a process that the witness watches, in its own directory. */
 async function watched (
   directory: string,
   code: string,
@@ -35,7 +35,7 @@ async function watched (
   return { exitCode, stderr }
 }
 
-/** A server that answers one request by `code`, which has `response`. */
+/** Returns code of a server that answers one request with `code`, which can use `response`. */
 function answeringBy (code: string): string {
   return `import { createServer, get } from 'node:http'
     const server = createServer((request, response) => { ${code} })
@@ -48,7 +48,7 @@ function answering (text: string): string {
   return answeringBy(`response.end(${JSON.stringify(text)})`)
 }
 
-/** `code` with what `test/support` exports. */
+/** Returns `code` with `support`, the exports of a file in `test/support`. */
 function supported (file: string, code: string): string {
   return `const support = await import(${JSON.stringify(join(root, `test/support/${file}.ts`))})\n${code}`
 }
@@ -149,7 +149,7 @@ t.test('a test that writes no credential passes', async t => {
   t.match(await watched(t.testdir(), answering('no such token')), { exitCode: 0, stderr: '' })
 })
 
-t.test('a test passes where a credential is shown as it is meant to be', async t => {
+t.test('a test passes if a credential is shown where it belongs', async t => {
   t.match(await watched(t.testdir(), answering(JSON.stringify({ token, text: JSON.stringify({ token }) }))), {
     exitCode: 0,
     stderr: ''

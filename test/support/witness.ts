@@ -1,6 +1,6 @@
 /**
- * Sees all that the process of a test writes (files, answers, log lines) and fails it where a
- * credential stands there, or a part of one. `.taprc` loads it before every test.
+ * Checks everything that a test process writes (files, answers, log lines) and fails the test if it contains
+ * a credential or a part of one. `.taprc` loads it before every test.
  */
 import { credentialPatterns } from '../../src/principal/credential-forms.js'
 import fs from 'node:fs'
@@ -8,22 +8,22 @@ import { ServerResponse } from 'node:http'
 import { syncBuiltinESMExports } from 'node:module'
 import { basename, join } from 'node:path'
 
-/** Tokens, managed keys and codes of links by their form, cut short or whole. */
+/** The forms of tokens, managed keys and codes of links, whole or in part. */
 const { part: forms } = credentialPatterns
-/** How much of a known secret must stand somewhere to be told from chance. */
+/** A match of a known secret with fewer characters could be chance. */
 const partLength = 12
 const parts = new Set<string>()
 const seen: string[] = []
 
-/** Declares a credential of the tests. Returns it. */
+/** Declares a credential of the tests and returns it. */
 export function secretOfTests (text: string): string {
   for (let at = 0; at + partLength <= text.length; at++) parts.add(text.slice(at, at + partLength))
   return text
 }
 
 /**
- * Declares what nobody can tell by its form: the signature of a token, the secret of a managed key, the
- * code of a link. Returns the whole.
+ * Declares the part of a credential that has no recognizable form: the signature of a token, the secret of a
+ * managed key, the code of a link. Returns the whole credential.
  */
 export function credentialOfTests (text: string): string {
   const [, secret = ''] =
@@ -34,7 +34,7 @@ export function credentialOfTests (text: string): string {
   return text
 }
 
-/** What of a credential stands in `text`; `undefined` where nothing does. */
+/** Returns the part of `text` that belongs to a credential, or `undefined`. */
 export function credentialIn (text: string): string | undefined {
   const [form] = forms.exec(text) ?? []
   if (form !== undefined) return form
@@ -45,7 +45,7 @@ export function credentialIn (text: string): string | undefined {
   return undefined
 }
 
-/** Notes it where a credential stands in what was written to `place`. */
+/** Records a finding if `written` contains a credential. */
 export function witness (place: string, written: unknown): void {
   const text = textOf(written)
   const found = credentialIn(text)
@@ -61,13 +61,13 @@ function textOf (written: unknown): string {
 }
 
 /**
- * Notes the credentials in the files of a directory and below: what processes of their own wrote, too.
- * `.env` is where configured secrets belong.
+ * Checks the files below a directory, including those of other processes. `.env` is exempt: configured
+ * secrets belong there.
  */
 export function witnessFiles (directory: string): void {
   const files = fs.existsSync(directory) ? fs.readdirSync(directory, { recursive: true, withFileTypes: true }) : []
   for (const file of files) {
-    // From Node 22 on the walk follows a link to the packages, whose source maps look like tokens.
+    // Since Node 22 readdir follows a link to the packages, whose source maps look like tokens.
     const isOthers = /[\\/]node_modules([\\/]|$)/.test(file.parentPath.slice(directory.length))
     if (file.isFile() && file.name !== '.env' && !isOthers) {
       witness(file.name, readIfThere(join(file.parentPath, file.name)))
@@ -75,7 +75,7 @@ export function witnessFiles (directory: string): void {
   }
 }
 
-/** A process that is ending may take its drafts with it. */
+/** Returns undefined if the file is gone. A process that ends may remove its temporary files. */
 function readIfThere (path: string): Buffer | undefined {
   try {
     return fs.readFileSync(path)
@@ -84,14 +84,14 @@ function readIfThere (path: string): Buffer | undefined {
   }
 }
 
-/** Where an answer shows a token, a link or its page, once, because that is what it is for. */
+/** The places where an answer legitimately shows a token or a link once. */
 const shown = /(\\*"(?:token|link|access_token|refresh_token)\\*": ?\\*"|<pre>)([^"\\<]+)/g
-/** What is kept of an answer, so that nothing hides by coming in two pieces. */
+/** The end of an answer that is checked together with its next chunk. */
 const tailLength = 2048
 
 const unwatched = new WeakSet<object>()
 
-/** For the servers of identity providers: their answers are made of tokens. */
+/** Exempts the server of an identity provider, whose answers are tokens. */
 export function lookAway (server: object): void {
   unwatched.add(server)
 }
@@ -110,7 +110,7 @@ function watchAnswers (): void {
   const look = (response: ServerResponse, chunk: unknown): void => {
     const text = (tails.get(response) ?? '') + textOf(chunk)
     tails.set(response, text.slice(-tailLength))
-    // What was shown there must not stand anywhere else.
+    // The shown credential must not appear anywhere else.
     const rest = text.replace(shown, (_all, before: string, value: string) => {
       credentialOfTests(value)
       return before
@@ -129,25 +129,25 @@ function watchAnswers (): void {
     const isOurs = isWatched(this)
     if (isOurs) look(this, args[0])
     const result = end.apply(this, args)
-    // All of them, however they were set: only now they stand together.
+    // Only now are all headers complete, however they were set.
     if (isOurs) witness('the headers of an answer', Reflect.get(this, '_header'))
     return result
   } as typeof end
 }
 
-/** What a process of its own said. Standard output, lines of the log aside, is where a command shows what it made. */
+/** Checks the output of a process. A command may show what it created on standard output, but not in logs. */
 export function witnessProcess (stdout: string, stderr: string): void {
   for (const [text] of stdout.matchAll(/\b(?:eyJ[\w-]+\.[\w-]+\.|mcp_[a-z0-9]{12}_)[\w-]+/g)) credentialOfTests(text)
   witness('standard error', stderr)
   for (const line of stdout.split('\n')) if (line.startsWith('{"level"')) witness('the log of a process', line)
 }
 
-/** What tsx keeps of the source of a test; since Node 22 it is written from the test's own thread. */
+/** Returns true for tsx's cache of compiled tests. Since Node 22 the test's own thread writes it. */
 function isCompiled (file: unknown): boolean {
   return typeof file === 'string' && /[\\/]tsx-[^\\/]*[\\/][^\\/]+$/.test(file)
 }
 
-/** `.env` is where configured secrets belong. */
+/** Checks every written file except `.env`, where configured secrets belong. */
 async function watchFiles (): Promise<void> {
   const name = (file: unknown): string =>
     typeof file === 'string' || file instanceof URL ? basename(String(file)) : 'a file'

@@ -1,11 +1,11 @@
-/** A worker and its primary in one process. What they send passes through JSON, as between processes. */
+/** A worker and its primary in one process. Messages pass through JSON, as between processes. */
 import type { EventBoundsOptions } from '../../src/mcp/legacy/sessions/event-bounds.js'
 import { Channel } from '../../src/workers/channel.js'
 import { PortsHost } from '../../src/workers/host.js'
 
 type Listener = (message: unknown) => void
 
-/** `die`: the primary is told that the worker has ended. */
+/** `die` tells the primary that the worker has exited. */
 export function channelTo (host: PortsHost): { channel: Channel, die: () => void } {
   const toWorker: Listener[] = []
   const toPrimary: Listener[] = []
@@ -23,7 +23,7 @@ export function channelTo (host: PortsHost): { channel: Channel, die: () => void
   return { channel, die: () => { for (const listener of gone) listener() } }
 }
 
-/** Two workers of one primary. */
+/** Returns the channels of two workers of one primary. */
 export function twoChannels (eventBounds?: EventBoundsOptions): [Channel, Channel] {
   const host = new PortsHost({ eventBounds })
   return [channelTo(host).channel, channelTo(host).channel]

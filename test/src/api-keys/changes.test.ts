@@ -1,4 +1,4 @@
-/** What becomes of the records with each change. */
+/** Each change of the key records: create, import, rotate, revoke. */
 import t from 'tap'
 import { sha256 } from '../../../src/lib/sha256.js'
 import {
@@ -83,11 +83,11 @@ const senseless: Array<[string, KeyOptions]> = [
   ['white space for a name', { name: ' \t' }],
   ['a name of two lines', { name: 'a\nb' }],
   ['a name of 257 characters', { name: 'a'.repeat(257) }],
-  ['an owner that is nobody', { name: 'a', owner: '' }],
+  ['an empty owner', { name: 'a', owner: '' }],
   ['an owner with an escape', { name: 'a', owner: 'a\u001b' }],
   ['a scope with a space', { name: 'a', scopes: ['a b'] }],
   ['an empty scope', { name: 'a', scopes: [''] }],
-  ['a network that is none', { name: 'a', cidrs: ['10.0.0.0/40'] }],
+  ['an invalid network', { name: 'a', cidrs: ['10.0.0.0/40'] }],
   ['a limit of zero', { name: 'a', rateLimitMax: 0 }],
   ['no number for a limit', { name: 'a', rateLimitMax: Number.NaN }]
 ]

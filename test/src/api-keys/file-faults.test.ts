@@ -1,4 +1,4 @@
-/** A key file that cannot be read or written: each fault is one sentence with the way out. */
+/** Errors of key files that cannot be read or written. Each names the fault and the fix in one sentence. */
 import { spawnSync } from 'node:child_process'
 import {
   chmod, lstat, mkdir, readdir, readFile, rename, stat, symlink, truncate, writeFile
@@ -12,7 +12,7 @@ import { isRoot, nobody, start, unlessNobodyCan, viaTsx } from '../../support/pr
 t.test('a full disk is reported, shows no key and leaves the file unchanged', async t => {
   const path = await keyFile(t, Array.from({ length: 200 }, () => newKey().record))
   const before = await readFile(path)
-  // A limit of the process stands in for the disk: that works everywhere, and fails the same write.
+  // A file size limit of the process replaces a full disk. It works everywhere and fails the same write.
   const run = start(
     t,
     'sh',
@@ -90,7 +90,7 @@ for (const [what, text, right] of [
   })
 }
 
-/** Only root may, and not everywhere. */
+/** Returns true if the mount succeeded. Only root may mount, and not in every container. */
 function mount (...args: string[]): boolean {
   return spawnSync('mount', args).status === 0
 }
@@ -121,7 +121,7 @@ t.test('a read-only file system is reported', { skip: mayMount ? false : 'no rig
 
 t.test(
   'a key file of another user is reported with who may change it',
-  { skip: isRoot ? unlessNobodyCan() : 'only root can be another user' },
+  { skip: isRoot ? unlessNobodyCan() : 'only root can change to another user' },
   async t => {
     const path = await keyFile(t)
     await chmod(path, 0o644)

@@ -1,4 +1,4 @@
-/** The key file: changes, locks and writers that are killed; nothing that was acknowledged is lost. */
+/** The key file: changes, locks and killed writers. No acknowledged change is lost. */
 import { renameSync, writeFileSync } from 'node:fs'
 import { chmod, chown, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -19,7 +19,7 @@ function startWriter (t: Test, path: string, count: number): Running {
   })
 }
 
-/** The ids that a writer has acknowledged so far. */
+/** Returns the ids that a writer has acknowledged so far. */
 function acknowledged ({ stdout }: Running): string[] {
   return stdout().split('\n').slice(1, -1)
 }
@@ -28,7 +28,7 @@ async function idsIn (path: string): Promise<string[]> {
   return (await readKeyFile(path)).map(({ id }) => id)
 }
 
-/** What another user finds in the file, whom nothing but its group lets in. */
+/** Reads the ids as another user, who has access only through the group. */
 async function idsAsNobody (t: Test, path: string): Promise<string[]> {
   await chmod(dirname(path), 0o755)
   const script =
@@ -58,7 +58,7 @@ t.test('a change makes a world-readable key file private', async t => {
 
 t.test('a group-readable key file stays readable for its group only', async t => {
   const path = await keyFile(t)
-  // Another group than a new file would get, where this user may give one.
+  // If possible, a group that a new file would not get.
   const group = isRoot ? 65_534 : process.getgid?.() ?? 0
   await chown(path, process.getuid?.() ?? 0, group)
   await chmod(path, 0o664)
@@ -67,7 +67,7 @@ t.test('a group-readable key file stays readable for its group only', async t =>
   t.equal(mode & 0o777, 0o640)
   t.equal(gid, group)
   if (isRoot && unlessNobodyCan() === false) {
-    t.same(await idsAsNobody(t, path), await idsIn(path), 'its user reads it after the change of another')
+    t.same(await idsAsNobody(t, path), await idsIn(path), 'another user can still read it after the change')
   }
 })
 
@@ -125,7 +125,7 @@ t.test('an edit without the lock is not lost', async t => {
   const edited = newKey().record
   let runs = 0
   await changeKeyFile(path, records => {
-    // As an editor saves, between our reading and our writing.
+    // Another program saves the file between our read and our write.
     if (runs++ === 0) {
       writeFileSync(`${path}.new`, formatKeyFile([edited]))
       renameSync(`${path}.new`, path)
@@ -158,17 +158,17 @@ t.test('a writer killed during 200 writes loses no acknowledged one', async t =>
     const before = await idsIn(path)
     const running = startWriter(t, path, 200)
     await until(() => acknowledged(running).length >= after)
-    // At another moment of a write for each of them.
+    // Each writer is killed at a different moment of a write.
     await new Promise(resolve => setTimeout(resolve, index * 1.7))
     running.child.kill('SIGKILL')
     t.equal((await running.ended).signal, 'SIGKILL')
     const ids = await idsIn(path)
     const said = [...before, ...acknowledged(running)]
     t.same(ids.slice(0, said.length), said, `after ${after}`)
-    // The one that was written but not acknowledged any more.
+    // One more may have been written before its acknowledgement.
     t.ok(ids.length <= said.length + 1)
     const { record } = await addKey(path)
-    t.same(await idsIn(path), [...ids, record.id], 'and the next writer goes on from there')
+    t.same(await idsIn(path), [...ids, record.id], 'the next writer continues')
     t.same(await readdir(dirname(path)), ['api-keys.json'])
   }))
 })

@@ -1,4 +1,4 @@
-/** A store that follows its file, through every change and every fault of it. */
+/** KeyStore follows every change and every fault of its file. */
 import { chmod, chown, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { sha256 } from '../../../src/lib/sha256.js'
@@ -27,7 +27,7 @@ async function openStore (
     log: { info: log('info'), warn: log('warn'), error: log('error') }
   })
   t.teardown(() => store.close())
-  // As authentication does: whom the key lets in has used it.
+  // Notes each use, as the authentication does.
   const isGood = (key: string): boolean => {
     const verdict = store.verify({ key, digest: sha256(key) }, '192.0.2.1')
     if (isVerified(verdict)) store.noteUse(verdict.principal)
@@ -63,7 +63,7 @@ t.test('listeners are called when a key expires', async t => {
   const { result } = rotateKey([record], record.id, 3600)
   const { store } = await openStore(t, await keyFile(t, [result.record]))
   const verdict = store.verify({ key, digest: sha256(key) }, '192.0.2.1')
-  if (!isVerified(verdict)) return t.fail('the key is not good')
+  if (!isVerified(verdict)) return t.fail('the key is invalid')
   let isOver = false
   store.onChange(() => { isOver = !store.stillGood(verdict.principal) })
   const later = Date.now() + 3_600_001
@@ -76,7 +76,7 @@ t.test('consecutive edits of the same length are detected', async t => {
   const path = await keyFile(t)
   const { isGood } = await openStore(t, path)
   for (const { record, key } of keys) {
-    // In place, as an editor may: the same inode, and often the same tick of the file system's clock.
+    // In place, as some editors save: with the same inode, and often the same modification time.
     await writeFile(path, formatKeyFile([record]))
     await until(() => isGood(key))
   }
@@ -186,7 +186,7 @@ t.test('a key file that becomes writable by others is warned about once', async 
 t.test('a key file of another user is warned about', async t => {
   const path = await keyFile(t)
   const isRoot = process.getuid?.() === 0
-  // Nobody else can give a file away: there it stays ours.
+  // Only root can change the owner. For other users the file stays theirs.
   if (isRoot) await chown(path, 65_534, 65_534)
   const { lines } = await openStore(t, path)
   t.match(lines.filter(({ level }) => level === 'warn').map(({ message }) => message), isRoot ? [/another user/] : [])
@@ -242,7 +242,7 @@ t.test('a last use in the future is replaced', async t => {
   second.isGood(after.key)
   await second.store.close()
   now = right
-  t.same([...await readUsage(usagePath(path)) ?? []], [[before.record.id, right]], 'and in the next one')
+  t.same([...await readUsage(usagePath(path)) ?? []], [[before.record.id, right]], 'the next server reads it')
 })
 
 t.test('two servers merge their last uses', async t => {
@@ -258,7 +258,7 @@ t.test('two servers merge their last uses', async t => {
 t.test('an unusable last-use file is only a warning', async t => {
   const { record, key } = newKey()
   const path = await keyFile(t, [record])
-  // A directory in its place can be neither.
+  // A directory in its place can be neither read nor written.
   await rename(await directory(t), usagePath(path))
   const { store, lines, isGood } = await openStore(t, path)
   t.ok(isGood(key))
@@ -278,7 +278,7 @@ t.test('ten thousand keys load within a second and all work', async t => {
     })
   )
   const path = await keyFile(t, keys.map(({ record }) => record))
-  // Time of the processor, not of the clock: other tests run meanwhile.
+  // Measures CPU time, because other tests run meanwhile.
   const before = process.cpuUsage()
   const { isGood } = await openStore(t, path)
   const { user, system } = process.cpuUsage(before)

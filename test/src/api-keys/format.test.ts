@@ -1,4 +1,4 @@
-/** What a managed key looks like, and which mistakes in it show without a look-up. */
+/** The format of managed keys. Its checksum detects mistyped keys without a lookup. */
 import t from 'tap'
 import { sha256 } from '../../../src/lib/sha256.js'
 import { keyIdOf, mintKey, shapeOf } from '../../../src/api-keys/format.js'
@@ -24,7 +24,7 @@ t.test('mintKey with an id keeps it and changes the secret', async t => {
   t.not(second.key, first.key)
 })
 
-/** As its definition has it, bit by bit. */
+/** CRC-32 computed bit by bit, as in its definition. */
 function crc32 (text: string): number {
   let crc = ~0
   for (const byte of Buffer.from(text)) {

@@ -1,4 +1,4 @@
-/** The key file and the file of last uses do what every source of keys does. */
+/** The key file and the file of last uses pass the contracts of their ports. */
 import { join } from 'node:path'
 import t from 'tap'
 import { KeyFileSource } from '../../../src/api-keys/key-file-source.js'

@@ -1,4 +1,4 @@
-/** Which keys are good, and who they prove. */
+/** Keys listed in API_KEYS, and their principals. */
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import { createKeyVerifier } from '../../../src/api-keys/listed-keys.js'
@@ -22,7 +22,7 @@ t.test('each key has its own principal', async (t) => {
 
 t.test('the principal is frozen', async (t) => {
   const verdict = createKeyVerifier(['first-key'])(digest('first-key'))
-  if (!('principal' in verdict)) return t.fail('the key is not good')
+  if (!('principal' in verdict)) return t.fail('the key is invalid')
   t.throws(() => Object.assign(verdict.principal, { role: 'admin' }), TypeError)
   t.throws(() => Object.assign(verdict.principal.scopes, ['*']), TypeError)
 })

@@ -1,4 +1,4 @@
-/** Which texts are key files, and what is said of the others. */
+/** Parses key files, and reports invalid ones. */
 import t from 'tap'
 import { formatKeyFile, type KeyRecord, parseKeyFile } from '../../../src/api-keys/record.js'
 import { newKey } from '../../support/keys.js'
@@ -88,9 +88,9 @@ const faults: Array<[string, string, RegExp]> = [
   ],
   ['a scope with a space', fileWith({ scopes: ['a b'] }), /keys\[0\]\.scopes\[0\] is not a scope/],
   ['scopes in one text', fileWith({ scopes: 'a b' }), /keys\[0\]\.scopes has/],
-  ['a time that is none', fileWith({ expiresAt: '2026-02-31' }), /keys\[0\]\.expiresAt is not a time/],
+  ['an invalid time', fileWith({ expiresAt: '2026-02-31' }), /keys\[0\]\.expiresAt is not a time/],
   [
-    'a day that is none',
+    'an invalid day',
     fileWith({ expiresAt: '2026-02-31T00:00:00Z' }),
     /keys\[0\]\.expiresAt is not a time/
   ],
@@ -100,7 +100,7 @@ const faults: Array<[string, string, RegExp]> = [
     fileWith({ createdAt: '2026-01-01T00:00:00+02:00' }),
     /keys\[0\]\.createdAt is not a time/
   ],
-  ['a network that is none', fileWith({ cidrs: ['10.0.0.0/99'] }), /keys\[0\]\.cidrs\[0\] is not an address/],
+  ['an invalid network', fileWith({ cidrs: ['10.0.0.0/99'] }), /keys\[0\]\.cidrs\[0\] is not an address/],
   ['a limit of zero', fileWith({ rateLimitMax: 0 }), /keys\[0\]\.rateLimitMax is below 1/],
   ['half a request', fileWith({ rateLimitMax: 1.5 }), /keys\[0\]\.rateLimitMax is not a whole/],
   ['disabled in words', fileWith({ disabled: 'no' }), /keys\[0\]\.disabled/],
@@ -122,7 +122,7 @@ const faults: Array<[string, string, RegExp]> = [
 for (const [what, text, sentence] of faults) {
   t.test(`a file with ${what} is refused with its reason and not quoted`, async t => {
     const parsed = parseKeyFile(text)
-    if (!('wrong' in parsed)) return t.fail('it was taken')
+    if (!('wrong' in parsed)) return t.fail('the file was accepted')
     t.match(parsed.wrong, sentence)
     t.notMatch(parsed.wrong, /Admin|jwt:|mcp_|ABCDEF/)
   })

@@ -1,4 +1,4 @@
-/** Which managed keys are good, whom they prove, and for how long. */
+/** Verifies managed keys: their principals, and how long they are valid. */
 import t from 'tap'
 import { sha256 } from '../../../src/lib/sha256.js'
 import { createKeyJudge } from '../../../src/api-keys/listed-keys.js'
@@ -21,7 +21,7 @@ function principalOf (verdict: Verdict): Principal {
   return verdict.principal
 }
 
-/** A ring with one key, and what comes of presenting it. */
+/** Returns a ring with one key, and a function that verifies the key. */
 function ringWith (
   options: Partial<KeyOptions> = {},
   change = (record: KeyRecord): KeyRecord => record
@@ -65,9 +65,9 @@ const refused: Array<[string, Partial<KeyOptions>, (record: KeyRecord) => KeyRec
   ['disabled', {}, record => setDisabled([record], record.id, true).result, /disabled/],
   ['expired', {}, record => ({ ...record, expiresAt: past }), /expired/],
   ['replaced without grace', {}, record => rotateKey([record], record.id, 0).result.record, /replaced/],
-  ['meant for another network', { cidrs: ['10.0.0.0/8'] }, record => record, /network/],
+  ['for another network', { cidrs: ['10.0.0.0/8'] }, record => record, /network/],
   [
-    'revoked, and meant for another network',
+    'revoked, and for another network',
     { cidrs: ['10.0.0.0/8'] },
     record => revokeKey([record], record.id).result,
     /revoked/
@@ -158,12 +158,12 @@ t.test('stillGood is true until the key changes', async t => {
     ['revoked', [revokeKey([record], record.id).result], false],
     ['disabled', [{ ...record, disabled: true }], false],
     ['expired', [{ ...record, expiresAt: past }], false],
-    ['gone from the file', [], false],
+    ['removed from the file', [], false],
     ['another owner', [{ ...record, owner: 'user:bob' }], false],
     ['another role', [{ ...record, role: 'admin' }], false],
     ['fewer scopes', [{ ...record, scopes: ['a'] }], false],
-    ['as many scopes, of them another', [{ ...record, scopes: ['a', 'c'] }], false],
-    ['held to another network', [{ ...record, cidrs: ['10.0.0.0/8'] }], false]
+    ['one other scope', [{ ...record, scopes: ['a', 'c'] }], false],
+    ['another network', [{ ...record, cidrs: ['10.0.0.0/8'] }], false]
   ]
   for (const [what, records, good] of changes) {
     const ring = new ManagedKeys([record])
@@ -197,15 +197,15 @@ t.test('a copy of a principal ends with its key, secret and rights', async t => 
     ['rotated without grace', [rotateKey([record], record.id, 0).result.record], false],
     ['revoked', [revokeKey([record], record.id).result], false],
     ['disabled', [{ ...record, disabled: true }], false],
-    ['gone from the file', [], false],
+    ['removed from the file', [], false],
     ['another role', [{ ...record, role: 'admin' }], false],
     ['other metadata', [{ ...record, metadata: { tenant: 'other' } }], false],
-    ['held to another network', [{ ...record, cidrs: ['10.0.0.0/8'] }], false]
+    ['another network', [{ ...record, cidrs: ['10.0.0.0/8'] }], false]
   ]
   for (const [what, records, good] of changes) {
     ring.replace(records)
     t.equal(ring.stillGood(copy, here), good, what)
-    t.equal(ring.stillGood(structuredClone(copy), here), good, `${what}, by a clone`)
+    t.equal(ring.stillGood(structuredClone(copy), here), good, `${what}, with a clone`)
   }
 })
 
@@ -220,9 +220,9 @@ t.test("a copy of a listed key's principal ends with the listed secret", async t
     )
   }
   for (const [what, records, good] of [
-    ['not taken over', [], true],
-    ['taken over', [record], true],
-    ['replaced after it was taken over', [rotateKey([record], record.id, 0).result.record], false],
+    ['not imported', [], true],
+    ['imported', [record], true],
+    ['imported and rotated', [rotateKey([record], record.id, 0).result.record], false],
     ['revoked', [revokeKey([record], record.id).result], false]
   ] as Array<[string, KeyRecord[], boolean]>) {
     ring.replace(records)
@@ -271,18 +271,18 @@ t.test("a listed key's principal stays valid until the ring says otherwise", asy
   if (record === undefined) return t.fail('nothing was imported')
   const changes: Array<[string, KeyRecord[], boolean]> = [
     ['not in the ring', [newKey().record], true],
-    ['taken over as it is', [record], true],
+    ['imported', [record], true],
     ['revoked', [revokeKey([record], record.id).result], false],
     ['disabled', [{ ...record, disabled: true }], false],
-    ['for somebody else', [{ ...record, owner: 'user:bob' }], false],
-    ['held to another network', [{ ...record, cidrs: ['10.0.0.0/8'] }], false]
+    ['another owner', [{ ...record, owner: 'user:bob' }], false],
+    ['another network', [{ ...record, cidrs: ['10.0.0.0/8'] }], false]
   ]
   for (const [what, records, good] of changes) {
     const ring = new ManagedKeys([])
     const verdict = createKeyJudge([key], ring)?.({ digest: sha256(key), key, address: here }) ?? { reason: 'none' }
     ring.replace(records)
     t.equal(ring.stillGood(principalOf(verdict), here), good, what)
-    t.equal(ring.keyIdOf(principalOf(verdict)), undefined, 'of which the ring notes no use')
+    t.equal(ring.keyIdOf(principalOf(verdict)), undefined, 'the ring notes no use')
   }
 })
 

@@ -1,4 +1,4 @@
-/** Minting tokens: for whom, by whom, how long, and what is refused. */
+/** The tool `generate-token`: users, roles, lifetimes and refusals. */
 import t from 'tap'
 import { Catalog } from '../../../src/mcp/catalog/catalog.js'
 import { Ledger } from '../../../src/ledger/ledger.js'

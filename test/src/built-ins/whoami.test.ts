@@ -1,4 +1,4 @@
-/** What callers learn of themselves, and that it is all they learn. */
+/** The tool `whoami` tells callers about themselves, and nothing else. */
 import t from 'tap'
 import { Catalog } from '../../../src/mcp/catalog/catalog.js'
 import type { Caller } from '../../../src/mcp/exchange/caller.js'

@@ -1,4 +1,4 @@
-/** The documents that are read before a client connects. */
+/** `server.json`, the server card and the catalog, which clients read before they connect. */
 import t from 'tap'
 import { type CardFacts, cardsOf } from '../../../src/cards/cards.js'
 

@@ -1,4 +1,4 @@
-/** Options that nobody reads would leave a limit, or a door, as it is by default. */
+/** Unknown options are refused. Ignored, a misspelled one would leave a limit at its default. */
 import Fastify from 'fastify'
 import t from 'tap'
 import { buildApp } from '../../../src/app.js'

@@ -1,4 +1,4 @@
-/** The stores that `openStores` selects, and the health that each tells. */
+/** The stores that `openStores` selects, and their health. */
 import t from 'tap'
 import { openStores, type StoresOptions } from '../../../src/chain/stores.js'
 import { healthContract } from '../../support/contracts/health.js'
@@ -26,7 +26,7 @@ t.test('the stores of a worker', async t => {
     const [channel] = twoChannels()
     const stores = openStores({ ...options, channel })
     t.teardown(async () => { await stores.close() })
-    // The number of workers comes with the first answer.
+    // The first answer contains the number of workers.
     await channel.call('once', 'isFull')
     t.equal(stores.health().instances, 2)
     return stores

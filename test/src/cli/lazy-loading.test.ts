@@ -1,10 +1,10 @@
-/** Commands load what they run: each would take a second otherwise, and 100 MB. */
+/** Commands load only what they need. Otherwise each would take a second and 100 MB. */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
-/** Prints the address of each module that is loaded. */
+/** Prints the URL of each loaded module. */
 const hook = `data:text/javascript,${encodeURIComponent(`
   import { register } from 'node:module'
   register('data:text/javascript,' + encodeURIComponent(

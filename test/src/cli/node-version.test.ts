@@ -1,4 +1,4 @@
-/** Which Node may run the command line tool. */
+/** Supported Node versions of the command line tool. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { tooOld } from '../../../src/cli/node-version.js'

@@ -1,4 +1,4 @@
-/** What the command line tool teaches, and how it says no. */
+/** The help and the usage errors of the command line tool. */
 import t from 'tap'
 import { version } from '../../../src/version.js'
 import { say } from '../../support/terminal.js'
@@ -28,8 +28,8 @@ for (const [what, args] of [
   ['nothing', []],
   ['an unknown command', ['serve']],
   ['an unknown option', ['config', '--yaml']],
-  ['an argument too many', ['init', 'here']],
-  ['a token for nobody', ['token']],
+  ['one argument too many', ['init', 'here']],
+  ['a token without a user', ['token']],
   ['an unknown role', ['token', '--user', 'ada', '--role', 'root']]
 ] as const) {
   t.test(`${what} is refused on stderr with exit code 1`, async t => {

@@ -1,4 +1,4 @@
-/** A .env file: what wins, which names are like a setting, and lines that cannot be read. */
+/** The .env file: precedence, misspelled names and unreadable lines. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -80,12 +80,12 @@ for (const [what, text, line] of [
 }
 
 for (const [what, text] of [
-  ['another one closes it', `JWT_SECRET="${secret}\nNODE_ENV=production\nMINT_POLICY=off\nOAUTH_SCOPES="a,b"\n`],
+  ['another quote closes it', `JWT_SECRET="${secret}\nNODE_ENV=production\nMINT_POLICY=off\nOAUTH_SCOPES="a,b"\n`],
   ['nothing closes it', `JWT_SECRET="${secret}\nNODE_ENV=production\n`],
   ['blanks stand before it', `JWT_SECRET =  '${secret}\n`],
-  ['it is escaped, which .env does not know', `JWT_SECRET="a\\"${secret}"\n`],
-  ['text follows on its closing one', `JWT_SECRET="${secret}"NODE_ENV=production\n`],
-  ['text follows a blank behind its closing one', `export JWT_SECRET=\`${secret}\` NODE_ENV=production\n`]
+  ['it is escaped, which .env does not support', `JWT_SECRET="a\\"${secret}"\n`],
+  ['text follows the closing quote', `JWT_SECRET="${secret}"NODE_ENV=production\n`],
+  ['a space and text follow the closing quote', `export JWT_SECRET=\`${secret}\` NODE_ENV=production\n`]
 ] as const) {
   t.test(`a quote in .env stops the start if ${what}`, async t => {
     const { problems } = readConfig({}, parseDotenv(`# first\n${text}`))
@@ -113,11 +113,11 @@ for (const [what, text] of [
   ['a comment behind the value', `API_KEYS=${key} # mine\n`],
   ['a comment behind quotes', `API_KEYS="${key}" # mine, "with quotes"\n`],
   ['a quote within a value', `OTHER=it's\nAPI_KEYS=${key}\n`],
-  ['a quote of another kind within quotes', `OTHER="it's"\nAPI_KEYS=${key}\n`],
+  ['another kind of quote within quotes', `OTHER="it's"\nAPI_KEYS=${key}\n`],
   ['a value of two lines', `OTHER="one\nAPI_KEYS=two"\nAPI_KEYS=${key}\n`],
   ['spaces around its parts', `  API_KEYS = ${key}  \n\t# a comment\n`],
   ['no line end', `API_KEYS=${key}`],
-  ['nothing but that behind blank lines', `\n\n  \nAPI_KEYS=${key}\n\n`],
+  ['only that after empty lines', `\n\n  \nAPI_KEYS=${key}\n\n`],
   ['an empty value before', `JWT_SECRET=\nAPI_KEYS=${key}\n`]
 ] as const) {
   t.test(`a .env with ${what} is read`, async t => {

@@ -1,4 +1,4 @@
-/** What each setting takes and refuses. */
+/** Valid and invalid values of each setting. */
 import t from 'tap'
 import { ConfigError, describeProblem, loadConfig, readConfig } from '../../../src/config/load.js'
 
@@ -6,7 +6,7 @@ const key = 'a-key-of-sixteen-or-more'
 const secret = 'a secret of thirty-two bytes or more'
 const sound = { API_KEYS: key, JWT_SECRET: secret }
 
-/** The variables that are reported for `environment` on top of two good secrets. */
+/** Returns the variables reported for `environment` and two valid secrets. */
 function faulty (environment: Record<string, string>): string[] {
   return readConfig({ ...sound, ...environment }).problems.map(({ variable }) => variable)
 }
@@ -63,7 +63,7 @@ const accepted: Array<[string, string, string, unknown]> = [
     ` ${key}1 ,, ${key}2,${key}3, `,
     [`${key}1`, `${key}2`, `${key}3`]
   ],
-  ['no key but commas and spaces, beside a secret', 'API_KEYS', ' , ,', []],
+  ['only commas and spaces, with a secret', 'API_KEYS', ' , ,', []],
   ['no exception', 'PREAUTH_KNOWN_TTL_MS', '0', 0],
   ['the longest window', 'RATE_LIMIT_WINDOW_MS', '2147483647', 2_147_483_647],
   [
@@ -125,7 +125,7 @@ const refused: Array<[string, string, string]> = [
   ['a key listed twice', 'API_KEYS', `${key}, ${key}`],
   ['a placeholder among good keys', 'API_KEYS', `${key},change-me`],
   ['a placeholder in capitals', 'API_KEYS', 'CHANGE_ME_PLEASE_NOW'],
-  ['what a broken template leaves', 'API_KEYS', 'undefined'],
+  ['the result of a broken template', 'API_KEYS', 'undefined'],
   ['a key with a space inside', 'API_KEYS', 'two words in one long key'],
   ['a key that a header cannot carry', 'API_KEYS', 'schlüssel-und-mehr-als-16'],
   ['the secret of the tokens', 'API_KEYS', 'x'.repeat(40)],
@@ -155,24 +155,24 @@ const refused: Array<[string, string, string]> = [
   ['zero with a unit', 'BODY_LIMIT', '0kb'],
   ['a negative size', 'BODY_LIMIT', '-1mb'],
   ['a fraction', 'BODY_LIMIT', '1.5mb'],
-  ['a unit it does not know', 'BODY_LIMIT', '1gb'],
-  ['more than one string can hold', 'BODY_LIMIT', '512mb'],
+  ['an unknown unit', 'BODY_LIMIT', '1gb'],
+  ['more than a string can contain', 'BODY_LIMIT', '512mb'],
   ['everybody', 'TRUST_PROXY', 'true'],
   ['nobody', 'TRUST_PROXY', 'false'],
   ['a number of hops', 'TRUST_PROXY', '1'],
   ['every IPv4 address', 'TRUST_PROXY', '0.0.0.0/0'],
   ['every IPv6 address', 'TRUST_PROXY', '::/0'],
   ['every IPv4 address written as IPv6', 'TRUST_PROXY', '0:0:0:0:0:ffff:0:0/96'],
-  ['a prefix length that is none', 'TRUST_PROXY', '10.0.0.0/33'],
+  ['an invalid prefix length', 'TRUST_PROXY', '10.0.0.0/33'],
   ['a name', 'TRUST_PROXY', 'proxy.example'],
   ['an address with a port', 'TRUST_PROXY', '10.0.0.5:80'],
-  ['true among good ones', 'TRUST_PROXY', 'loopback,true'],
+  ['true among valid entries', 'TRUST_PROXY', 'loopback,true'],
   ['a URL', 'ALLOWED_HOSTS', 'https://mcp.example.com'],
   ['a path', 'ALLOWED_HOSTS', 'mcp.example.com/mcp'],
   ['every host', 'ALLOWED_HOSTS', '*'],
   ['a wildcard inside', 'ALLOWED_HOSTS', '*.example.com'],
   ['an IPv6 address without brackets', 'ALLOWED_HOSTS', '::1'],
-  ['a port that is none', 'ALLOWED_HOSTS', 'mcp.example.com:99999'],
+  ['an invalid port', 'ALLOWED_HOSTS', 'mcp.example.com:99999'],
   ['a port of zero', 'ALLOWED_HOSTS', 'mcp.example.com:0'],
   ['an address with a part missing', 'ALLOWED_HOSTS', '10.0.1'],
   ['http beyond loopback', 'PUBLIC_URL', 'http://mcp.example.com'],
@@ -183,14 +183,14 @@ const refused: Array<[string, string, string]> = [
   ['a fragment', 'PUBLIC_URL', 'https://mcp.example.com/#a'],
   ['a password', 'PUBLIC_URL', 'https://user:pass@mcp.example.com'],
   ['a name that only begins like loopback', 'PUBLIC_URL', 'http://localhost.example.com'],
-  ['a blink', 'JWT_JWKS_TIMEOUT_MS', '99'],
+  ['a time that is too short', 'JWT_JWKS_TIMEOUT_MS', '99'],
   ['more than ten minutes', 'JWT_JWKS_TIMEOUT_MS', '600001'],
   ['zero', 'REQUEST_TIMEOUT_MS', '0'],
   ['zero', 'TOKEN_MAX_TTL', '0'],
-  ['a unit it does not know', 'TOKEN_MAX_TTL', '1y'],
+  ['an unknown unit', 'TOKEN_MAX_TTL', '1y'],
   ['for ever', 'TOKEN_MAX_TTL', 'never'],
   ['more than ten years', 'TOKEN_MAX_TTL', '3651d'],
-  ['a level it does not know', 'LOG_LEVEL', 'verbose'],
+  ['an unknown level', 'LOG_LEVEL', 'verbose'],
   ['a misspelt production', 'NODE_ENV', 'prod']
 ]
 for (const [what, name, text] of refused) {

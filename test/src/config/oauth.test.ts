@@ -1,4 +1,4 @@
-/** Settings of an identity provider and of former secrets. */
+/** Settings of identity providers, and previous secrets. */
 import t from 'tap'
 import { describeProblem, readConfig } from '../../../src/config/load.js'
 
@@ -6,7 +6,7 @@ const key = 'a-key-of-sixteen-or-more'
 const secret = 'a secret of thirty-two bytes or more'
 const sound = { API_KEYS: key, JWT_SECRET: secret }
 
-/** The variables that are reported for `environment` on top of two good secrets. */
+/** Returns the variables reported for `environment` and two valid secrets. */
 function faulty (environment: Record<string, string>): string[] {
   return readConfig({ ...sound, ...environment }).problems.map(({ variable }) => variable)
 }
@@ -63,7 +63,7 @@ for (const [what, environment, variable] of [
     'JWT_ISSUER'
   ],
   ['former secrets with a placeholder', { JWT_SECRET_PREVIOUS: 'change-me' }, 'JWT_SECRET_PREVIOUS'],
-  ['former secrets with the one of today', { JWT_SECRET_PREVIOUS: secret }, 'JWT_SECRET_PREVIOUS'],
+  ['previous secrets that include the current one', { JWT_SECRET_PREVIOUS: secret }, 'JWT_SECRET_PREVIOUS'],
   [
     'a former secret listed twice',
     { JWT_SECRET_PREVIOUS: `${key}-${key},${key}-${key}` },

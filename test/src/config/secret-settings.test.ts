@@ -1,4 +1,4 @@
-/** What the settings that are secrets refuse, and where they may stand. */
+/** Settings that are secrets: invalid values, and the .env file that holds them. */
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'

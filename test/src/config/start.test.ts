@@ -1,4 +1,4 @@
-/** Which settings together let the server start, and what is warned about. */
+/** Combinations of settings that start the server, stop it or give a warning. */
 import t from 'tap'
 import { describeProblem, endpointOf, isLoopback, readConfig } from '../../../src/config/load.js'
 

@@ -1,4 +1,4 @@
-/** The doctor before deliberately broken deployments behind a real nginx: each fault is found and named. */
+/** The doctor on broken deployments behind a real nginx. It finds and names each fault. */
 import { createSigner } from 'fast-jwt'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -13,19 +13,19 @@ import { adaKey, listening, service, withKey } from '../../support/service.js'
 import { secret } from '../../support/tokens.js'
 import { credentialIn, credentialOfTests } from '../../support/witness.js'
 
-// They wait more than they work.
+// These tests mostly wait.
 t.jobs = 4
 
 interface Deployment {
-  /** Lines of `location /`, over those of a good one. */
+  /** nginx directives that replace those of `location /`. */
   readonly lines?: string
-  /** Lines of the server, before `location /`. */
+  /** nginx directives of the `server` block before `location /`. */
   readonly server?: string | ((upstream: string) => string)
   readonly env?: (base: string) => Record<string, string>
   readonly as?: 'claude' | 'chatgpt' | 'vscode'
   readonly credential?: Record<string, string>
   readonly patience?: Partial<Patience>
-  /** Of the app, before it listens. */
+  /** Changes the app before it listens. */
   readonly prepare?: (app: FastifyInstance) => void
 }
 
@@ -68,7 +68,7 @@ t.test('doctor finds nothing in a correct deployment', { skip: withoutNginx }, a
   t.equal(exitCodeOf(findings), 0)
 })
 
-/** Metadata of an authorization server other than ours. */
+/** Returns an nginx location with authorization server metadata that differs from ours. */
 const serverSays = (more: Record<string, unknown>): string =>
   `location = /.well-known/oauth-authorization-server {
     default_type application/json;
@@ -85,7 +85,7 @@ function tokenWith (more: Record<string, string>): Record<string, string> {
   return { authorization: `Bearer ${credentialOfTests(createSigner({ key: secret })(claims))}` }
 }
 
-/** Nothing comes, however long it is waited for. */
+/** For streams that never send an event, so a short wait is enough. */
 const noEvent = { firstEventMs: 1500 }
 const page = 'default_type text/html; return 403 "<html><body>Checking your browser</body></html>";'
 const broken: Array<[what: string, id: string, deployment: Deployment]> = [
@@ -129,7 +129,7 @@ const broken: Array<[what: string, id: string, deployment: Deployment]> = [
   ],
   ['http metadata before a hosted client', 'resource-metadata', { as: 'claude' }],
   [
-    'metadata that is not passed on',
+    'metadata that the proxy does not forward',
     'metadata-missing',
     { server: 'location /.well-known/ { return 404; }' }
   ],
@@ -151,24 +151,24 @@ const broken: Array<[what: string, id: string, deployment: Deployment]> = [
     'a short read timeout',
     'stream-cut',
     {
-      // For streams alone: on a busy machine, other answers may take longer.
+      // Only for streams, because other answers may take longer on a busy machine.
       lines: 'error_page 418 = @stream; if ($http_mcp_method = subscriptions/listen) { return 418; }',
       server: upstream =>
         `location @stream { proxy_pass ${upstream}; proxy_set_header Host $http_host; proxy_read_timeout 1s; }`,
-      // Ends with the stream.
+      // The wait ends with the stream.
       patience: { holdMs: 120_000 }
     }
   ],
   ['a small body limit', 'body-limit', { lines: 'client_max_body_size 100k;' }],
   [
-    'a preflight that is not passed on',
+    'a preflight that the proxy does not forward',
     'preflight',
     { server: 'if ($request_method = OPTIONS) { return 405; }' }
   ],
   ['a page of a firewall', 'html-answer', { server: `location = /mcp { ${page} }` }],
   ['no path with a slash', 'slash', { server: 'location = /mcp/ { return 404; }' }],
   ['another path', 'not-the-endpoint', { server: 'location = /mcp { return 404; }' }],
-  ['an app that is away', 'html-answer', { server: 'location = /mcp { proxy_pass http://127.0.0.1:1; }' }],
+  ['an unavailable app', 'html-answer', { server: 'location = /mcp { proxy_pass http://127.0.0.1:1; }' }],
   ['a token for another server', 'audience', { credential: tokenWith({ aud: 'https://other.example/mcp' }) }],
   [
     'a clock that is behind',
@@ -198,7 +198,7 @@ const broken: Array<[what: string, id: string, deployment: Deployment]> = [
   ['a provider without PKCE', 'pkce', {
     server: serverSays({ ...sound, code_challenge_methods_supported: undefined })
   }],
-  ['a provider that registers nobody', 'registration', {
+  ['a provider without registration', 'registration', {
     as: 'chatgpt',
     server: serverSays({ ...sound, registration_endpoint: undefined })
   }],
@@ -206,7 +206,7 @@ const broken: Array<[what: string, id: string, deployment: Deployment]> = [
     as: 'chatgpt',
     server: serverSays({ ...sound, scopes_supported: ['mcp'] })
   }],
-  ['a provider of another name', 'issuer', { server: serverSays({ ...sound, issuer: 'https://other.example' }) }],
+  ['a provider with another issuer', 'issuer', { server: serverSays({ ...sound, issuer: 'https://other.example' }) }],
   ['an address of this machine before ChatGPT', 'private-address', { as: 'chatgpt' }],
   ['an http address before Claude', 'https', { as: 'claude' }],
   [
@@ -244,7 +244,7 @@ t.test('doctor reports missing scopes of a token as information', { skip: withou
 
 for (const [what, url, id] of [
   ['a name without an address', 'https://no-such-name.invalid/mcp', 'name'],
-  ['a port where nothing listens', 'http://127.0.0.1:1/mcp', 'unreachable']
+  ['a port without a server', 'http://127.0.0.1:1/mcp', 'unreachable']
 ] as const) {
   t.test(`doctor finds ${id} for ${what}`, async t => {
     const findings = await examine({ url: new URL(url), patience: patient })

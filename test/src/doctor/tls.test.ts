@@ -1,4 +1,4 @@
-/** The doctor before certificates that operators get wrong, behind a real nginx. */
+/** The doctor on misconfigured certificates behind a real nginx. */
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,7 @@ import { listening, service } from '../../support/service.js'
 
 const run = promisify(execFile)
 
-/** In a process of its own: only when it starts does Node take an authority that is not public. */
+/** Runs the doctor in its own process, because Node reads a private authority only at its start. */
 async function findingsOf (authority: string, urls: readonly string[]): Promise<Record<string, Finding[]>> {
   const program = `
     const patience = ${JSON.stringify(patient)}
@@ -42,7 +42,7 @@ t.test('doctor names each problem of a certificate', { skip: withoutNginx || wit
     ports.set(name, port)
     await nginx(t, { port, listen, server })
   }
-  /** With an app behind it. */
+  /** Serves an app with this certificate. */
   const serveApp = async (name: string, certificate: string): Promise<void> => {
     const port = await freePort()
     ports.set(name, port)

@@ -1,4 +1,4 @@
-/** The doctor before deployments that show their fault only after a while. */
+/** The doctor on deployments whose fault shows only after a while. */
 import { once } from 'node:events'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -10,7 +10,7 @@ import { patient } from '../../support/patient-doctor.js'
 import { freePort } from '../../support/ports.js'
 import { listening, service, withKey } from '../../support/service.js'
 
-// They wait more than they work.
+// These tests mostly wait.
 t.jobs = 4
 async function behind (t: Test, lines: string): Promise<Finding[]> {
   const port = await freePort()
@@ -34,7 +34,7 @@ t.test('doctor accepts a keep-alive that arrives', { skip: withoutNginx }, async
   t.same(ids(await behind(t, 'client_max_body_size 2m;')), [])
 })
 
-/** A proxy that answers its first request late, or hands on of a stream what comes first and keeps the rest. */
+/** A proxy that forwards only the first chunk of each stream. `delayMs` delays the first request. */
 async function relay (t: Test, upstream: string, { delayMs = 0 }: { delayMs?: number } = {}): Promise<URL> {
   let isFirst = true
   const server = createServer((incoming, response) => {

@@ -1,4 +1,4 @@
-/** Tokens of this server, judged by the settings. */
+/** `judgeToken` explains tokens of this server. */
 import t from 'tap'
 import { judgeToken } from '../../../src/explain/token.js'
 import { mintToken } from '../../../src/tokens/mint.js'

@@ -1,4 +1,4 @@
-/** Instances with different limits tell their operators, each once. */
+/** Instances with different limits warn their operators once. */
 import t from 'tap'
 import { compareSettings } from '../../../src/fleet/same-settings.js'
 import { ask, redisServer, withoutRedis } from '../../support/redis.js'

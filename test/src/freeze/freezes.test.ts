@@ -1,4 +1,4 @@
-/** What is switched off: the newest word counts, in whatever order it comes. */
+/** Freezes: the newest record of a target applies, in any order of arrival. */
 import t from 'tap'
 import { type FreezeRecord, Freezes } from '../../../src/freeze/freezes.js'
 import { isTarget } from '../../../src/freeze/target.js'
@@ -9,16 +9,16 @@ const word = (kind: FreezeRecord['kind'], id: string, at: number): FreezeRecord 
 for (const [what, records, isOff] of [
   ['off', [word('frozen', 'all', 1)], true],
   ['off and on', [word('frozen', 'all', 1), word('thawed', 'all', 2)], false],
-  ['on and off, told the other way round', [word('frozen', 'all', 3), word('thawed', 'all', 2)], true],
-  ['off and on, told the other way round', [word('thawed', 'all', 2), word('frozen', 'all', 1)], false],
-  ['off and on at one moment', [word('frozen', 'all', 1), word('thawed', 'all', 1)], true],
-  ['on and off at one moment', [word('thawed', 'all', 1), word('frozen', 'all', 1)], true]
+  ['on and off, received in reverse order', [word('frozen', 'all', 3), word('thawed', 'all', 2)], true],
+  ['off and on, received in reverse order', [word('thawed', 'all', 2), word('frozen', 'all', 1)], false],
+  ['off and on at the same time', [word('frozen', 'all', 1), word('thawed', 'all', 1)], true],
+  ['on and off at the same time', [word('thawed', 'all', 1), word('frozen', 'all', 1)], true]
 ] as const) {
   t.test(`a target that is ${what} is ${isOff ? 'frozen' : 'not frozen'}`, async t => {
     const freezes = new Freezes()
     for (const record of records) freezes.apply(record)
     t.equal(freezes.frozenFor(ada), isOff ? 'all' : undefined)
-    for (const record of records) t.ok(freezes.holds(record), 'and told again it changes nothing')
+    for (const record of records) t.ok(freezes.holds(record), 'a repeated record changes nothing')
   })
 }
 

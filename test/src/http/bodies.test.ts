@@ -1,4 +1,4 @@
-/** Bodies that are refused, left or sent in pieces: drained where small, cut where not. */
+/** Bodies of refused requests. Small ones are drained, and large ones close the connection. */
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import t from 'tap'

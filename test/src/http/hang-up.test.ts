@@ -1,4 +1,4 @@
-/** A locked-out address needs a new connection for each further guess. */
+/** A locked address needs a new connection for each further guess. */
 import t from 'tap'
 import { listen, openSocket, readAnswer } from '../../support/raw-socket.js'
 import { service } from '../../support/service.js'

@@ -1,4 +1,4 @@
-/** Errors of a host's hooks around the endpoint keep their status, and say nothing else of what they are. */
+/** Errors of a host's hooks keep their status and reveal nothing else. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import errors from '../../../plugins/errors.js'
@@ -9,7 +9,7 @@ import { adaKey, post, rpc, withKey } from '../../support/service.js'
 const secret = 'hunter2-in-a-message'
 type Hook = 'onRequest' | 'preParsing' | 'preValidation' | 'preHandler'
 
-/** An app whose hook throws, with the endpoint in it. */
+/** Builds an app with the endpoint and a hook that throws. */
 async function host (t: Test, hook: Hook, make: () => unknown, log = logSink()): Promise<FastifyInstance> {
   const app = Fastify({ logger: { stream: log } })
   t.teardown(() => app.close())

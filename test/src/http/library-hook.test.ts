@@ -1,4 +1,4 @@
-/** What is taken of a library, and what becomes of one that is other than expected. */
+/** `hookOf` takes one hook of a Fastify plugin, and refuses plugins that add anything else. */
 import fastifyCors from '@fastify/cors'
 import Fastify, { type FastifyPluginCallback } from 'fastify'
 import t from 'tap'
@@ -20,7 +20,7 @@ t.test('hookOf returns the hook without registering anything else', async t => {
 const releases: Array<[string, FastifyPluginCallback]> = [
   ['no hook', (_fastify, _options, done) => { done() }],
   ['another hook', (fastify, _options, done) => { fastify.addHook('preHandler', async () => {}); done() }],
-  ['none, because it fails', async () => { throw new Error('no') }],
+  ['nothing, because it fails', async () => { throw new Error('no') }],
   ['its hook later', async fastify => { await null; fastify.addHook('onRequest', async () => {}) }]
 ]
 

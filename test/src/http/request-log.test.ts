@@ -1,4 +1,4 @@
-/** No credential or part of one stands in the log, at any level. */
+/** The log contains no credential and no part of one, at any level. */
 import Fastify from 'fastify'
 import t from 'tap'
 import errors from '../../../plugins/errors.js'
@@ -86,14 +86,14 @@ for (const [what, url, path] of [
   ['an escaped key', '/mcp/%61-legacy-key-of-no-form', '/mcp/…'],
   ['a key in a path that cannot be decoded', '/mcp/a-legacy-key-of-no-form/%zz', '/mcp/…'],
   ['a short name', '/wp-login.php', '/wp-login.php'],
-  ['what clients look for', '/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource'],
+  ['a path that clients probe', '/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource'],
   [
-    'what clients look for below the endpoint',
+    'a path that clients probe below the endpoint',
     '/mcp/.well-known/openid-configuration',
     '/mcp/.well-known/openid-configuration'
   ],
   [
-    'a key behind what clients look for',
+    'a key after a path that clients probe',
     '/.well-known/oauth-protected-resource/a-legacy-key-of-no-form',
     '/.well-known/oauth-protected-resource/…'
   ],

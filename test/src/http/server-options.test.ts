@@ -1,4 +1,4 @@
-/** What comes over the wire in excess or as no HTTP at all gets an answer and an end. */
+/** Oversized, slow and invalid HTTP requests get an answer, and their connection closes. */
 import { once } from 'node:events'
 import Fastify from 'fastify'
 import t from 'tap'
@@ -44,7 +44,7 @@ for (const [what, text] of unfinished) {
     const { app, port } = await build(t, short)
     const stuck = await openSocket(t, port)
     stuck.send(text)
-    // Not over a socket, to which the same short limits apply.
+    // With `inject`, because the short limits also apply to this test's sockets.
     t.equal((await app.inject('/fine')).statusCode, 200)
     const { status, headers, body } = readAnswer(await stuck.closed())
     t.equal(status, 408)
@@ -172,17 +172,17 @@ t.test('a connection without traffic is closed, even during a call', async t => 
     await app.inject('/fine')
     return log.lines().some(({ path }) => path === '/slow')
   }
-  // A busy machine may be late to send the request.
+  // On a busy machine the request may be sent too late.
   t.ok(await succeeds(isCutInsideCall))
   t.match(log.lines().find(({ path }) => path === '/slow'), { cut: true })
 })
 
 const urls: Array<[string, string, number, string?]> = [
   ['half an escape', '/%', 400, 'MCP_ERR_BAD_URL'],
-  ['an escape that is none', '/mcp%zz', 400, 'MCP_ERR_BAD_URL'],
+  ['an invalid escape', '/mcp%zz', 400, 'MCP_ERR_BAD_URL'],
   ['an escape that is no UTF-8', '/%ff', 400, 'MCP_ERR_BAD_URL'],
   ['an overlong escape', '/%c0%af', 400, 'MCP_ERR_BAD_URL'],
-  ['a name too long', `/by-name/${'a'.repeat(200)}`, 400, 'MCP_ERR_BAD_URL'],
+  ['a name that is too long', `/by-name/${'a'.repeat(200)}`, 400, 'MCP_ERR_BAD_URL'],
   ['an escape in a name', '/by-name/%zz', 400, 'MCP_ERR_BAD_URL'],
   ['a query that cannot be decoded', '/fine?%zz', 200],
   ['a NUL', '/%00', 404, 'MCP_ERR_NOT_FOUND'],

@@ -1,4 +1,4 @@
-/** The state under what a machine does to it: kills, a full disk, several writers. */
+/** The state directory under kills, a full disk and concurrent writers. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -40,7 +40,7 @@ t.test('a process killed during 200 writes loses no acknowledged one', async t =
   }
 })
 
-/** Only root may, and not everywhere. */
+/** Returns true if the mount succeeded. Only root may mount, and not in every container. */
 function mountSmall (directory: string): boolean {
   return spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=0700', 'tmpfs', directory]).status === 0
 }
@@ -77,7 +77,7 @@ t.test(
     t.ok(kept.length > 20)
     t.match(state.problems(), [/ENOSPC/])
     await t.rejects(state.revokeToken(kept[0] ?? '', commandLine), StateError)
-    t.ok(state.isRevoked({ id: 'jwt:ada', tokenId: kept[0] ?? '' }), 'it takes effect all the same')
+    t.ok(state.isRevoked({ id: 'jwt:ada', tokenId: kept[0] ?? '' }), 'it still takes effect')
 
     t.equal(spawnSync('mount', ['-o', 'remount,size=1m', directory]).status, 0)
     await until(() => state.problems().length === 0)

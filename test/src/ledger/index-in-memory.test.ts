@@ -1,4 +1,4 @@
-/** What falls under a revocation, and how long it is remembered. */
+/** Which credentials a revocation covers, and how long it is kept. */
 import t from 'tap'
 import { LedgerIndex } from '../../../src/ledger/index-in-memory.js'
 import { commandLine as by, type Revocation } from '../../../src/ledger/records.js'
@@ -11,12 +11,12 @@ const subject: Revocation = { kind: 'subject-revoked', id: 'jwt:ada', before: se
 
 for (const [what, credential, isRevoked] of [
   ['the token', { id: 'jwt:ada', tokenId: 't1', issuedAt: second }, true],
-  ['the token, whoever comes with it', { id: 'oauth:eve', tokenId: 't1' }, true],
+  ['the token of any caller', { id: 'oauth:eve', tokenId: 't1' }, true],
   ['another token', { id: 'jwt:bob', tokenId: 't2', issuedAt: second }, false],
-  ['a key whose id is that of the token', { id: 'apikey:t1', keyId: 't1' }, false],
+  ['a key with the id of the token', { id: 'apikey:t1', keyId: 't1' }, false],
   ['the key', { id: 'user:ada', keyId: 'k1' }, true],
-  ['a token whose id is that of the key', { id: 'jwt:bob', tokenId: 'k1', issuedAt: second }, false],
-  ['a subject that is called like the key', { id: 'jwt:k1', issuedAt: 0 }, false],
+  ['a token with the id of the key', { id: 'jwt:bob', tokenId: 'k1', issuedAt: second }, false],
+  ['a subject with the id of the key', { id: 'jwt:k1', issuedAt: 0 }, false],
   ['the subject, issued before', { id: 'jwt:ada', tokenId: 't3', issuedAt: second - 1000 }, true],
   ['the subject, issued in the same second', { id: 'jwt:ada', tokenId: 't3', issuedAt: second }, true],
   [
@@ -35,8 +35,8 @@ for (const [what, credential, isRevoked] of [
     true
   ],
   ['the subject, issued after', { id: 'jwt:ada', issuedAt: second + 1000 }, false],
-  ['the subject, issued nobody knows when', { id: 'jwt:ada' }, true],
-  ['the same name of another issuer', { id: 'oauth:ada', issuedAt: 0 }, false],
+  ['the subject, issued at an unknown time', { id: 'jwt:ada' }, true],
+  ['the same subject of another issuer', { id: 'oauth:ada', issuedAt: 0 }, false],
   ['a name with the subject in it', { id: 'jwt:jwt:ada', issuedAt: 0 }, false],
   [
     'a name of a prototype',

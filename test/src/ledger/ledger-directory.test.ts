@@ -1,4 +1,4 @@
-/** The directory of the ledger: its owner, and its journal: under another clock, damaged, deleted or taken away. */
+/** The directory of the ledger: its owner, and a damaged, deleted or removed journal. */
 import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { chmod, chown, mkdir, readFile, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -47,7 +47,7 @@ t.test('a sticky directory is left alone, even if empty', async t => {
 })
 
 t.test('a directory of another user is left alone', async t => {
-  // Root alone can give a directory away; for others its own are another user's.
+  // Only root can change the owner of a directory. For other users, `/` belongs to another user.
   const directory = isRoot ? await statePath(t) : '/'
   if (isRoot) {
     await mkdir(directory)
@@ -166,7 +166,7 @@ for (const [what, damage] of [
     }
   ],
   [
-    'itself with one byte changed',
+    'a copy with one changed byte',
     async (path: string) => {
       await writeFile(path, (await readFile(path, 'utf8')).replace('kept', 'kepd'))
     }

@@ -1,4 +1,4 @@
-/** The ledger: what is kept, listed, shared between processes and revoked. */
+/** The ledger stores, lists, shares and revokes records. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { commandLine } from '../../../src/ledger/records.js'

@@ -1,4 +1,4 @@
-/** Unlocks of one address in a row. */
+/** Repeated unlocks of one address. */
 import t from 'tap'
 import { commandLine } from '../../../src/ledger/records.js'
 import { openState } from '../../support/state.js'

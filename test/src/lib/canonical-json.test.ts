@@ -1,4 +1,4 @@
-/** Canonical JSON: the same text for the same value. */
+/** Canonical JSON: equal values give the same text. */
 import t from 'tap'
 import { canonicalJson } from '../../../src/lib/canonical-json.js'
 

@@ -1,8 +1,8 @@
-/** A linked list: in the order of addition, and members leave from anywhere. */
+/** A linked list that keeps the order of addition and removes members anywhere. */
 import t from 'tap'
 import { LinkedList } from '../../../src/lib/linked-list.js'
 
-t.test('a list keeps the order of addition while members leave and come', async t => {
+t.test('a list keeps the order of addition while members are added and removed', async t => {
   const list = new LinkedList<string>()
   t.equal(list.first, undefined)
   const [a, b, c] = ['a', 'b', 'c'].map(value => list.add(value))
@@ -18,7 +18,7 @@ t.test('a list keeps the order of addition while members leave and come', async 
   t.same([...list], [])
 })
 
-t.test('a member that leaves twice takes nobody with it', async t => {
+t.test('removing a member twice affects no other member', async t => {
   const list = new LinkedList<string>()
   const place = list.add('a')
   place.remove()

@@ -1,4 +1,4 @@
-/** Who controls a path besides root, judged without following anybody. */
+/** Finds the user other than root who controls a path. */
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -37,7 +37,7 @@ t.test('ownerOf follows a link to its target directory', asRoot, async t => {
   symlinkSync('../theirs/file', join(base, 'own', 'link'))
   t.match(ownerOf(join(base, 'own', 'link')), { uid: nobody.uid })
   symlinkSync(join(base, 'own'), join(base, 'theirs', 'back'))
-  t.match(ownerOf(join(base, 'theirs', 'back', 'file')), { uid: nobody.uid }, 'who can put another link there')
+  t.match(ownerOf(join(base, 'theirs', 'back', 'file')), { uid: nobody.uid }, 'who can replace the link')
 })
 
 t.test('ownerOf never returns the group of root', asRoot, async t => {

@@ -1,4 +1,4 @@
-/** Which addresses share a bucket. */
+/** Addresses that share a bucket. */
 import t from 'tap'
 import { createAddressKeys } from '../../../src/limits/address-key.js'
 import { heldBy } from '../../support/heap.js'
@@ -28,7 +28,7 @@ for (const [what, ip, key] of same) {
   t.test(`${what} is counted under its canonical key`, async (t) => {
     const addressKey = createAddressKeys()
     t.equal(addressKey(ip), key)
-    t.equal(addressKey(ip), key, 'the second time, too')
+    t.equal(addressKey(ip), key, 'the same on the second call')
   })
 }
 

@@ -1,4 +1,4 @@
-/** One limiter: what it counts, what it writes on a reply, and how it refuses. */
+/** A limiter: its counts, its response headers and its refusals. */
 import Fastify from 'fastify'
 import t from 'tap'
 import { createLimiter } from '../../../src/limits/limiter.js'

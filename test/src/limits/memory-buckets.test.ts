@@ -1,4 +1,4 @@
-/** The store behind both limits: exact, bounded, and no live bucket is ever lost. */
+/** The store behind both limits is exact and bounded, and never loses a live bucket. */
 import fc from 'fast-check'
 import t from 'tap'
 import { createMemoryBuckets } from '../../../src/limits/memory-buckets.js'

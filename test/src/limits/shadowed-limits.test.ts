@@ -1,4 +1,4 @@
-/** The shadow of a count that is kept elsewhere, where answers come late. */
+/** The local copy of a count that is kept elsewhere, with late answers. */
 import t from 'tap'
 import { bucketOf } from '../../../src/limits/limits.js'
 import { MemoryLimits } from '../../../src/limits/memory-limits.js'
@@ -14,7 +14,7 @@ t.test('clear makes earlier answers outdated', async t => {
     remote: {
       isUp: true,
       instances: 2,
-      // Judged at once, and answered later, as over a network.
+      // Counts at once and answers later, like a store behind a network.
       take: async asks => {
         const taken = count.take(asks)
         await late

@@ -1,4 +1,4 @@
-/** Bad tools, one finding each; our own have none. */
+/** Tools with one finding each. The built-in tools have none. */
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { z } from 'zod'
@@ -50,9 +50,9 @@ const bad: readonly Case[] = [
   ['catch-all', 'with any method', { ...good, ...methods(z.string()) }],
   ['catch-all', 'with a choice of methods', { ...good, ...methods(z.enum(['GET', 'POST'])) }],
   ['catch-all', 'with an http_method', { ...good, input: z.object({ http_method: z.string() }) }],
-  ['result-length', 'with a large bound of its own', { ...good, maxResultBytes: 2 ** 21 }],
-  ['result-length', 'without a bound, at an endpoint with a large one', good, { resultLimit: 2 ** 23 }],
-  ['result-length', 'without any bound', good, { resultLimit: Infinity }]
+  ['result-length', 'with its own large result limit', { ...good, maxResultBytes: 2 ** 21 }],
+  ['result-length', 'without its own limit, below a large default', good, { resultLimit: 2 ** 23 }],
+  ['result-length', 'without any result limit', good, { resultLimit: Infinity }]
 ]
 for (const [id, what, tool, options] of bad) {
   t.test(`lintTools reports only ${id} for a tool ${what}`, async t => {
@@ -61,11 +61,11 @@ for (const [id, what, tool, options] of bad) {
 }
 
 const fine: ReadonlyArray<readonly [what: string, tool: Tool, options?: LintOptions]> = [
-  ['that says all', good],
-  ['that says its title in its annotations', { ...untitled, annotations: { ...good.annotations, title: 'Good' } }],
+  ['with all members', good],
+  ['with its title in the annotations', { ...untitled, annotations: { ...good.annotations, title: 'Good' } }],
   ['with one of the hints, for Claude', { ...good, annotations: { readOnlyHint: true } }, { for: 'claude' }],
   ['with one method', { ...good, ...methods(z.literal('GET')) }],
-  ['with an own bound below a large one', { ...good, maxResultBytes: 1000 }, { resultLimit: 2 ** 23 }],
+  ['with its own limit below a large limit', { ...good, maxResultBytes: 1000 }, { resultLimit: 2 ** 23 }],
   ['with a name of 64 characters', { ...good, name: 'n'.repeat(64) }]
 ]
 for (const [what, tool, options] of fine) {

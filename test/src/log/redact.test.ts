@@ -1,4 +1,4 @@
-/** The redactor blots out each known form of a credential, and nothing else. */
+/** The redactor removes each known form of a credential, and nothing else. */
 import t from 'tap'
 import { createRedactor } from '../../../src/log/redact.js'
 
@@ -53,7 +53,7 @@ const fields: Array<[string, unknown, string]> = [
   ['a configured key', { text: `x${plain}x` }, plain],
   ['a configured key as a name', { [plain]: true }, plain],
   ['a configured key with odd characters', { text: 'p"a\\s+s.$' }, JSON.stringify('p"a\\s+s.$').slice(1, -1)],
-  ['a configured key that begins another', { text: `${plain}-and-more` }, 'and-more']
+  ['a configured key that is the beginning of another', { text: `${plain}-and-more` }, 'and-more']
 ]
 const redact = createRedactor([plain, `${plain}-and-more`, 'p"a\\s+s.$', '', 'ab'])
 for (const [what, value, hidden] of fields) {

@@ -1,4 +1,4 @@
-/** Known secrets are found in a line wherever they stand, and next to nothing else is. */
+/** Finds known secrets anywhere in a line, and almost nothing else. */
 import fc from 'fast-check'
 import t from 'tap'
 import { searchFor } from '../../../src/log/secret-search.js'

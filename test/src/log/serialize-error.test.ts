@@ -1,4 +1,4 @@
-/** Whatever was thrown can be logged. */
+/** Any thrown value can be logged. */
 import t from 'tap'
 import { loggable } from '../../../src/log/serialize-error.js'
 

@@ -1,4 +1,4 @@
-/** A secret is blotted out of the log in whatever spelling it stands there. */
+/** A secret is redacted in every encoding in which a log line may contain it. */
 import t from 'tap'
 import { createRedactor } from '../../../src/log/redact.js'
 import { printableLine } from '../../../src/log/printable-line.js'
@@ -23,7 +23,7 @@ const spellings: Array<[what: string, text: string]> = [
   ['escaped in JSON without need', unicode(plain)],
   ['escaped in HTML', plain.replaceAll('-', '&#45;')],
   ['in base64', base64(secret, '')],
-  ['in base64, one byte on', base64(secret, 'x')],
+  ['in base64, shifted by one byte', base64(secret, 'x')],
   ['in base64, two bytes on', base64(secret, 'xy')],
   ['in base64url', Buffer.from(secret).toString('base64url')]
 ]

@@ -1,4 +1,4 @@
-/** Whatever callers and tools do at once, each answer reaches its own caller and every slot comes back. */
+/** Under concurrent calls of every kind, each answer reaches its own caller, and every slot is returned. */
 import { text as textOf } from 'node:stream/consumers'
 import fc from 'fast-check'
 import t from 'tap'
@@ -17,11 +17,11 @@ interface Step {
   readonly era: 'legacy' | 'modern'
   readonly id: string | number
   readonly deed: Deed
-  /** SlotResponder of the event loop until the call is made. */
+  /** Turns of the event loop before the call. */
   readonly startsAfter: number
-  /** SlotResponder until the tool does what it does. */
+  /** Turns of the event loop that the tool takes. */
   readonly lasts: number
-  /** Further calls in the same batch; the legacy era alone has them. */
+  /** Further calls in the same batch. Only the legacy era has batches. */
   readonly batch: readonly Deed[]
 }
 
@@ -29,7 +29,7 @@ const deed = fc.constantFrom(...deeds)
 const step: fc.Arbitrary<Step> = fc.record({
   who: fc.constantFrom('ada', 'bob', 'eve'),
   era: fc.constantFrom('legacy', 'modern'),
-  // Few, so that different callers have the same in flight, also at once in one batch.
+  // Few ids, so that concurrent calls share them, also within one batch.
   id: fc.constantFrom(1, 2, '1', 'a'),
   deed,
   startsAfter: fc.nat(12),
@@ -44,21 +44,21 @@ const leaves: ReadonlySet<Deed> = new Set(['leaves at once', 'leaves later', 'le
 const succeeds: ReadonlySet<Deed> = new Set(['returns', 'returns later', 'speaks', 'speaks too late', 'says no'])
 const needAda: ReadonlySet<Deed> = new Set(['is for ada', 'reads for ada', 'prompts for ada'])
 
-/** What the calls of a step do: in a batch nobody leaves, and nobody initializes. */
+/** Returns the actions of a step. In a batch no caller disconnects, and none initializes. */
 function deedsOf ({ deed, era, batch }: Step): Deed[] {
   if (era === 'modern') return [deed]
   const acts = [deed, ...batch].map(one => one === 'listens' ? 'returns' : one)
   return batch.length === 0 ? acts : acts.map(one => leaves.has(one) || one === 'initializes' ? 'returns' : one)
 }
 
-/** After these a slot may hold something of its caller. In the legacy era calls take none. */
+/** Returns true if the slot may hold data of its caller afterwards. Calls of the legacy era use no slot. */
 function spoils (deed: Deed, era: Step['era']): boolean {
   return era === 'legacy'
     ? deed === 'initializes' || deed === 'sets a level'
     : leaves.has(deed) || deed === 'never ends' || deed === 'asks'
 }
 
-/** What the SDK of the later era refuses itself: its slot may be thrown away, but need not. */
+/** Returns true for requests that the SDK of the modern era refuses itself. Their slot may be discarded. */
 function maySpoil (deed: Deed, era: Step['era']): boolean {
   return (
     spoils(deed, era) ||
@@ -66,7 +66,7 @@ function maySpoil (deed: Deed, era: Step['era']): boolean {
   )
 }
 
-/** One request of a step, from its start until all that it set going is over. Returns what went wrong. */
+/** Plays one step until everything that it started has ended. Returns what went wrong. */
 async function play ({ endpoint, running }: Opened, step: Step, number: number): Promise<string[]> {
   await turns(step.startsAfter)
   const { who, era, id } = step
@@ -110,7 +110,7 @@ async function play ({ endpoint, running }: Opened, step: Step, number: number):
   }
   const [body, headers] = era === 'modern' ? inModern(first0) : [messages.length === 1 ? first0 : messages, {}]
 
-  /** What comes of a call that asked, once its caller answered. */
+  /** Answers the question of a call and returns the result. */
   const answered = async (asked: string): Promise<string> => {
     const { result } = JSON.parse(asked) as { result?: { requestState?: string } }
     const params = {
@@ -154,7 +154,7 @@ async function play ({ endpoint, running }: Opened, step: Step, number: number):
   ]
 }
 
-/** Marks in an answer that are not those of its own calls, and names of other callers. */
+/** Returns marks of other calls and names of other callers in an answer. */
 function strangersIn (text: string, who: string, own: readonly string[]): string[] {
   const marks = text.match(/(?:ada|bob|eve)-\d+-\d+/g) ?? []
   const names = text.match(/jwt:(?:ada|bob|eve)/g) ?? []
@@ -163,7 +163,7 @@ function strangersIn (text: string, who: string, own: readonly string[]): string
   )
 }
 
-/** True where the answer to a call holds its words, false where it must not, left out where it may. */
+/** True if the answer must contain the call's text, false if it must not, undefined if it may. */
 function hasWords (deed: Deed, { who, era }: Step): boolean | undefined {
   if (needAda.has(deed)) return who === 'ada'
   if (deed === 'asks') return era === 'modern'
@@ -178,7 +178,7 @@ interface Message {
   readonly error?: unknown
 }
 
-/** Every call is answered once, under its id, and with its own words where it succeeded. */
+/** Checks that every call has one answer, under its id, and with its own text if it succeeded. */
 function wrongIn (text: string, step: Step, acts: ReadonlyArray<{ deed: Deed, mark: string }>): string[] {
   const json = /^[[{]/.test(text) ? JSON.parse(text) as Message | Message[] : eventsOf(text) as Message[]
   const messages = [json].flat()
@@ -190,14 +190,14 @@ function wrongIn (text: string, step: Step, acts: ReadonlyArray<{ deed: Deed, ma
         `"${messages[0]?.method === undefined ? 'id' : 'io.modelcontextprotocol/subscriptionId'}":${JSON.stringify(id)}`
       )
       ? []
-      : [`who listens hears ${text.slice(0, 200)}`]
+      : [`a listener received ${text.slice(0, 200)}`]
   }
   const answers = messages.filter(({ method }) => method === undefined)
   const wrong: string[] = []
   if (answers.length !== acts.length) {
     wrong.push(`${answers.length} answers to ${acts.length} calls: ${text.slice(0, 200)}`)
   }
-  if (answers.some(answer => answer.id !== id)) wrong.push(`an answer under another id than ${id}`)
+  if (answers.some(answer => answer.id !== id)) wrong.push(`an answer with another id instead of ${id}`)
   for (const { deed, mark } of acts) {
     const mine = answers.filter(answer => JSON.stringify(answer).includes(`jwt:${who} ${mark};`))
     const expected = hasWords(deed, step)
@@ -205,7 +205,7 @@ function wrongIn (text: string, step: Step, acts: ReadonlyArray<{ deed: Deed, ma
       wrong.push(`${deed}: ${mine.length} answers with its words`)
     }
     if (deed === 'asks' && expected === true && !text.includes('accepted by')) {
-      wrong.push(`asks: not answered: ${text.slice(0, 200)}`)
+      wrong.push(`asks: no answer: ${text.slice(0, 200)}`)
     }
     if (deed !== 'never ends' && acts.length === 1 && text.includes('MCP_ERR_DEADLINE')) {
       wrong.push(`${deed}: nobody answered`)
@@ -228,9 +228,9 @@ t.test('answers reach their own callers, and slots return to the pool', async t 
     const count = (judge: typeof spoils): number =>
       steps.flatMap(step => deedsOf(step).filter(deed => judge(deed, step.era))).length
     if (spoilt < count(spoils) || spoilt > count(maySpoil)) {
-      wrong.push(`${spoilt} slots were thrown away, not ${count(spoils)} to ${count(maySpoil)}`)
+      wrong.push(`${spoilt} slots were discarded, not ${count(spoils)} to ${count(maySpoil)}`)
     }
-    if (watch.out() > 0) wrong.push(`${watch.out()} slots are out`)
+    if (watch.out() > 0) wrong.push(`${watch.out()} slots are still in use`)
     if (streams.open() > 0 || endpoint.streams.size > 0) {
       wrong.push(`${streams.open()} streams are open, ${endpoint.streams.size} of them counted`)
     }

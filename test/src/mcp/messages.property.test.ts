@@ -1,4 +1,4 @@
-/** A message that is nearly right is answered at once. */
+/** A nearly valid message is answered at once. */
 import fc from 'fast-check'
 import t from 'tap'
 import { isRefusal } from '../../../src/errors.js'
@@ -8,7 +8,7 @@ import { modern } from '../../support/service.js'
 import { watchSlots } from '../../support/slot-watch.js'
 import { longMs, open } from '../../support/bridge.js'
 
-/** Messages that are nearly right: the SDKs must make out every one that gets to them, or nobody would answer it. */
+/** Nearly valid messages. An SDK would never answer a message that it does not recognize. */
 const nearly = fc.record(
   {
     jsonrpc: fc.constant('2.0'),
@@ -78,7 +78,7 @@ t.test('a nearly valid message is answered at once, not by the deadline', async 
   const caller = callerOf()
   const body = fc.oneof(nearly, fc.array(nearly, { maxLength: 3 }))
   await fc.assert(fc.asyncProperty(body, fc.boolean(), async (given, inModern) => {
-    // As they come from a parser: without a prototype's help, and plain.
+    // Plain JSON values, as a parser returns them.
     const message: unknown = JSON.parse(JSON.stringify(given))
     const one = Array.isArray(message) ? {} : message as { method?: string, params?: Record<string, unknown> }
     const meta = modern('').payload.params?._meta
@@ -104,7 +104,7 @@ t.test('a nearly valid message is answered at once, not by the deadline', async 
       if (isRefusal(error)) return error.code
       throw error
     })
-    if (text.includes('MCP_ERR_DEADLINE')) throw new Error('nobody answered')
+    if (text.includes('MCP_ERR_DEADLINE')) throw new Error('no answer before the deadline')
     if (/"id":null/.test(text)) throw new Error('an answer with an id of null')
   }), { numRuns: 1500, includeErrorInReport: true })
   t.equal(watch.out(), 0)

@@ -1,4 +1,4 @@
-/** Which addresses are in which networks. */
+/** Addresses and networks. */
 import t from 'tap'
 import { covers, createAddressReader, parseNetwork } from '../../../src/net/networks.js'
 import { heldBy } from '../../support/heap.js'

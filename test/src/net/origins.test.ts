@@ -1,4 +1,4 @@
-/** Which hosts and origins are ours, which are listed, and which are strangers. */
+/** Hosts and origins: own, listed and foreign ones. */
 import t from 'tap'
 import { createEdge, isFromOtherSite, namesAnotherHost, parseHost, parseOrigin } from '../../../src/net/origins.js'
 
@@ -140,19 +140,19 @@ const served: Array<[string, ReturnType<typeof createEdge>, string | undefined, 
   ['an allowed name without its port', named, 'other.internal', false],
   ['an allowed address', named, '[2001:DB8::1]:1', true],
   ['the host of the public URL', named, 'mcp.example.com', true],
-  ['the host of the public URL at the port of its scheme', named, 'mcp.example.com:443', true],
+  ['the host of the public URL at its default port', named, 'mcp.example.com:443', true],
   ['the host of the public URL at another port', named, 'mcp.example.com:9999', false],
   ['localhost beyond loopback', named, 'localhost:3000', false],
   ['the host and port of the public URL', odd, 'mcp.example.com:8443', true],
-  ['the host of the public URL, its port lost at a proxy', odd, 'mcp.example.com', true],
+  ['the host of the public URL without its port', odd, 'mcp.example.com', true],
   ['localhost beside a public URL on loopback', both, 'localhost:3000', true],
-  ['any name where none is known', open, 'evil.example', true],
-  ['a missing Host where none is known', open, undefined, true]
+  ['any name without allowed hosts', open, 'evil.example', true],
+  ['a missing Host without allowed hosts', open, undefined, true]
 ]
 for (const [what, edge, host, expected] of served) {
   t.test(`${what} is ${expected ? 'served' : 'refused'}`, async t => {
     t.equal(edge.servesHost(host), expected)
-    t.equal(edge.servesHost(host), expected, 'the second time, too')
+    t.equal(edge.servesHost(host), expected, 'the same on the second call')
   })
 }
 
@@ -162,7 +162,7 @@ const listing = createEdge({
 })
 const remote = createEdge({ loopback: false, origins: ['https://app.example.com'] })
 const judged: Array<[string, ReturnType<typeof createEdge>, string | undefined, string, string]> = [
-  ['none', listing, undefined, 'localhost:3000', 'absent'],
+  ['that is missing', listing, undefined, 'localhost:3000', 'absent'],
   ['a listed one', listing, 'https://app.example.com', 'localhost:3000', 'listed'],
   ['a listed one with a port', listing, 'http://localhost:5173', 'localhost:3000', 'listed'],
   ['that of the public URL', listing, 'https://mcp.example.com', 'localhost:3000', 'own'],
@@ -213,7 +213,7 @@ for (const [what, edge, origin, host, expected] of judged) {
 const overTls: Array<[string, string, string, string]> = [
   ['our own page over https', 'https://localhost:3000', 'localhost:3000', 'own'],
   ['our own page at port 443', 'https://localhost', 'localhost:443', 'own'],
-  ['our own page, the port left out in both', 'https://localhost', 'localhost', 'own'],
+  ['our own page, both without the port', 'https://localhost', 'localhost', 'own'],
   ['a page of the same host over http', 'http://localhost:3000', 'localhost:3000', 'foreign'],
   ['a page at port 80 of the same host', 'https://localhost', 'localhost:80', 'foreign']
 ]

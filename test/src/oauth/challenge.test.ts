@@ -1,4 +1,4 @@
-/** What a refusal says about how to do better, to the letter. */
+/** The exact `WWW-Authenticate` header of refusals. */
 import t from 'tap'
 import { createChallenge } from '../../../src/oauth/challenge.js'
 

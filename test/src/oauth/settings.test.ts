@@ -1,11 +1,11 @@
-/** The options of a host for identity providers, as each part of the chain is given them. */
+/** The options for identity providers that each part of the chain receives. */
 import t from 'tap'
 import { tokenParts } from '../../../src/oauth/settings.js'
 
 const audience = ['urn:us']
 const [issuer, other] = ['https://id.example.com', 'https://other.example.com']
 
-t.test('jwksTimeoutMs counts for each provider that has no timeout of its own', async t => {
+t.test('jwksTimeoutMs applies to each provider without its own timeout', async t => {
   const settings = {
     audience,
     oauth: { issuer },

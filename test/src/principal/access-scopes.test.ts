@@ -1,4 +1,4 @@
-/** Which scopes a caller holds, and what a rule of roles and scopes makes of them. */
+/** The scopes that a caller holds, and rules of roles and scopes. */
 import t from 'tap'
 import { type AccessRule, holdsScope, mayUse } from '../../../src/principal/access.js'
 import type { Principal } from '../../../src/principal/principal.js'
@@ -45,11 +45,11 @@ const rules: Array<[string, AccessRule | undefined, boolean, boolean]> = [
   ['a rule for both roles', { roles: ['admin', 'user'] }, true, true],
   ['a rule for no role', { roles: [] }, false, false],
   ['a rule for a scope of theirs', { scopes: ['files:read'] }, true, true],
-  ['a rule for two scopes, of which they have one', { scopes: ['files:read', 'mail:read'] }, false, false],
+  ['a rule for two scopes with one of theirs', { scopes: ['files:read', 'mail:read'] }, false, false],
   ['a rule for no scope', { scopes: [] }, true, true],
   ['a rule for admins with a scope of theirs', { roles: ['admin'], scopes: ['files:read'] }, false, true],
   [
-    'a rule for both roles with a scope that nobody has',
+    'a rule for both roles with another scope',
     { roles: ['admin', 'user'], scopes: ['mail:read'] },
     false,
     false

@@ -1,16 +1,16 @@
-/** Whom a rule lets through, and what becomes of one that fails. */
+/** Access rules written as functions, and their failures. */
 import t from 'tap'
 import { type AccessRule, mayUse } from '../../../src/principal/access.js'
 import { principalOf } from '../../support/exchange.js'
 
 const ada = principalOf('ada')
-/** As a caller without types writes it. */
+/** A rule from JavaScript, without types. */
 const ruleBy = (allow: () => unknown): AccessRule => ({ allow: allow as () => boolean })
 
 for (const [what, allow] of [
-  ['throws', () => { throw new Error('a rule that fails') }],
+  ['throws', () => { throw new Error('a rule that throws') }],
   ['promises yes', async () => true],
-  ['promises, and breaks it', async () => { throw new Error('the database is away') }],
+  ['returns a promise that rejects', async () => { throw new Error('the database is away') }],
   ['returns a hostile thenable', () => ({ get then () { throw new Error('not even this') } })],
   ['returns 1', () => 1],
   ['returns nothing', () => {}]
@@ -32,6 +32,6 @@ for (const [what, allow] of [
 t.test('a rule that returns a boolean is not reported', async t => {
   for (const answer of [true, false]) {
     const rule = ruleBy(() => answer)
-    t.equal(mayUse(ada, rule, () => { t.fail('it did not fail') }), answer)
+    t.equal(mayUse(ada, rule, () => { t.fail('the rule did not fail') }), answer)
   }
 })

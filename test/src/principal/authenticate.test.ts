@@ -1,4 +1,4 @@
-/** What several credentials prove together, and what is verified again. */
+/** Requests with several credentials, and cached credentials that are verified again. */
 import t from 'tap'
 import { createAuthenticator, nothingPresented } from '../../../src/principal/authenticate.js'
 import type { Verdict, Verified } from '../../../src/principal/presented.js'

@@ -45,7 +45,7 @@ for (const [what, fields, says] of odd) {
     const error: unknown = await endpoint?.callTool(fields as never, 'count').catch((reason: unknown) => reason)
     t.ok(error instanceof TypeError)
     t.match(error, { message: `callTool: ${says}` })
-    // Left out, the client is anonymous.
+    // Without a principal, the client is anonymous.
     if (fields !== undefined) {
       t.throws(() => createTestClient(app, { principal: fields as never }), { message: `createTestClient: ${says}` })
     }
@@ -53,7 +53,7 @@ for (const [what, fields, says] of odd) {
   })
 }
 
-t.test('fields that are left out or undefined get their defaults', async t => {
+t.test('missing or undefined fields get their defaults', async t => {
   const complete = { id: 'job', role: 'user', scopes: [], method: 'api-key', attributes: {} }
   t.same(principalOf('callTool', { id: 'job' }), complete)
   const names = ['role', 'roles', 'scopes', 'method', 'attributes', 'expiresAt']
@@ -61,7 +61,7 @@ t.test('fields that are left out or undefined get their defaults', async t => {
   t.same(principalOf('callTool', { id: 'job', ...fields } as never), complete)
 })
 
-t.test('a principal of a request, with more on it, is taken as it is', async t => {
+t.test('a principal of a request keeps its additional members', async t => {
   const given = {
     id: 'oauth:ada',
     role: 'auditor',

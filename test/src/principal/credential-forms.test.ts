@@ -1,4 +1,4 @@
-/** What is told from an id. */
+/** Texts that are recognized as credentials, and ids that are not. */
 import t from 'tap'
 import {
   type CredentialForm,

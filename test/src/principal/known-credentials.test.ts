@@ -1,11 +1,11 @@
-/** How long, and for how many, a verified credential is remembered. */
+/** How long verified credentials are remembered, and how many. */
 import t, { type Test } from 'tap'
 import type { Verified } from '../../../src/principal/presented.js'
 import { createKnownCredentials } from '../../../src/principal/known-credentials.js'
 
 const ada: Verified = { principal: { id: 'apikey:ada', role: 'user', scopes: [], method: 'api-key', attributes: {} } }
 
-/** Moves the monotonic clock by hand until the test's end. */
+/** Stops the monotonic clock until the test's end. `pass` moves it. */
 function stopClock (t: Test): { pass: (ms: number) => void } {
   let time = Math.ceil(performance.now())
   t.intercept(performance, 'now', { value: () => time })

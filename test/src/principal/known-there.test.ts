@@ -1,4 +1,4 @@
-/** Which credentials were let in at which address. */
+/** Credentials that were accepted at an address. */
 import t from 'tap'
 import { MemoryKnownThere } from '../../../src/principal/known-there.js'
 import { knownThereContract } from '../../support/contracts/known-there.js'

@@ -1,4 +1,4 @@
-/** What counts as a credential in a header list, and what does not. */
+/** Credentials in request headers. */
 import t from 'tap'
 import { maxCredentialLength, maxTokenLength, readCredentials } from '../../../src/principal/presented.js'
 

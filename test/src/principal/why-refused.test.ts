@@ -1,4 +1,4 @@
-/** Each reason of the log has a word for the metrics. */
+/** Each reason in the log has a label for the metrics. */
 import t from 'tap'
 import { whyRefused } from '../../../src/principal/why-refused.js'
 

@@ -1,4 +1,4 @@
-/** News and letters where Redis loses some of them, and what waits for an instance that does not read. */
+/** Messages between instances if Redis loses some, and messages for an instance that does not read. */
 import t from 'tap'
 import { RedisBus } from '../../../src/redis/bus.js'
 import { createClients } from '../../../src/redis/link/client.js'
@@ -25,7 +25,7 @@ t.test('the bus over Redis', { skip: withoutRedis }, async t => {
     const a = await redisInstance(t, url)
     const { commands, reader } = createClients(url)
     commands.disconnect()
-    // Alive, and its reader never connects.
+    // Its heartbeat runs, but its reader never connects.
     const deaf = await redisInstance(t, url, { prefix: 'deaf:' })
     reader.disconnect()
     const bus = new RedisBus({ link: a.link, keys: deaf.keys, reader })
@@ -36,7 +36,7 @@ t.test('the bus over Redis', { skip: withoutRedis }, async t => {
     let count = 0
     while (count < 40 && await bus.tell(silent, 'letter', letter)) count += 1
     t.equal(count, 15)
-    t.equal(await bus.tell(silent, 'letter', 'small'), true, 'there is room for a small one')
+    t.equal(await bus.tell(silent, 'letter', 'small'), true, 'a small message still fits')
   })
 
   t.test('messages continue after a failover that reset their ids', async t => {
@@ -47,7 +47,7 @@ t.test('the bus over Redis', { skip: withoutRedis }, async t => {
     b.bus.onGap(() => { gaps += 1 })
     await a.bus.tellAll('count', 1)
     await until(() => heard.length === 1)
-    // As a replica would have it that lacks the last news, and whose clock is far behind.
+    // The state of a promoted replica that lacks the last messages and whose clock is far behind.
     const news = a.keys.shared('news')
     await ask(port, `DEL ${news}`)
     await ask(port, `XADD ${news} 1-1 t count m 0 f z`)
@@ -63,7 +63,7 @@ t.test('the bus over Redis', { skip: withoutRedis }, async t => {
     const a = await redisInstance(t, url, { prefix: 'away:', leaseMs: 10_000 })
     const [alive, beat] = [a.keys.shared('alive'), a.keys.shared('beat')]
     const now = Date.now()
-    // As it is when Redis is thawed: the last beats of all are long ago.
+    // The state after Redis was frozen: all heartbeats are old.
     await ask(port, `ZADD ${alive} ${now - 20_000} other\r\nSET ${beat} ${now - 30_000}`)
     await until(async () => !(await ask(port, `GET ${beat}`)).includes(String(now - 30_000)))
     t.equal(await a.bus.isAlive('other'), true)
@@ -79,6 +79,6 @@ t.test('the bus over Redis', { skip: withoutRedis }, async t => {
     a.link.onUp(() => { ups += 1 })
     await ask(port, 'FLUSHALL')
     await until(() => gaps === 1)
-    t.equal(ups, 1, 'as if it came back')
+    t.equal(ups, 1, 'as if Redis came back')
   })
 })

@@ -1,4 +1,4 @@
-/** The ports over Redis do what those of one process do. */
+/** The ports over Redis pass the same contracts as those of one process. */
 import t from 'tap'
 import { RedisKeySource, RedisUsageStore } from '../../../src/redis/api-keys.js'
 import { RedisKnownThere } from '../../../src/redis/known-there.js'
@@ -66,7 +66,7 @@ t.test('ports over Redis', { skip: withoutRedis }, async (t) => {
   t.test('managed keys', async (t) => {
     let count = 0
     await keySourceContract(t, async () => {
-      // The bus hears of changes under its own prefix alone.
+      // The bus receives changes only under its own prefix.
       const options = { prefix: `managed-keys-${++count}:` }
       const [one, other] = [await redisInstance(t, url, options), await redisInstance(t, url, options)]
       return [new RedisKeySource(one), new RedisKeySource(other)]
@@ -101,7 +101,7 @@ t.test('ports over Redis', { skip: withoutRedis }, async (t) => {
     })
   })
 
-  // As where Redis had to be sent the script again, or a command came again after an outage.
+  // This happens if a script has to be sent to Redis again, or a command is repeated after an outage.
   t.test('a late event is stored in its order', async (t) => {
     const log = new RedisEvents({ ...a, keys: new RedisKeys('late-events:') })
     log.open('s', 'a-1', [1], true)

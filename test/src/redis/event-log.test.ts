@@ -1,4 +1,4 @@
-/** Events of a stream stay in order, also where Redis does not know the scripts. */
+/** Events of a stream stay in order, even if Redis has lost the scripts. */
 import t from 'tap'
 import { RedisEvents } from '../../../src/redis/event-log.js'
 import { ask, redisServer, withoutRedis } from '../../support/redis.js'
@@ -15,7 +15,7 @@ t.test('events stay in order while Redis loses its scripts', { skip: withoutRedi
     events.open('session', name, [1], true)
     for (let n = 1; n <= 30; n++) {
       events.append('session', name, { n, message: String(n) })
-      // Some in one batch, others in batches of their own.
+      // Some events share a batch, others have their own.
       if (n % 3 === 0) await new Promise(resolve => setImmediate(resolve))
     }
     events.finish('session', name)

@@ -1,4 +1,4 @@
-/** What happens to limits, records, news and links while Redis fails, and after it. */
+/** Limits, records, messages and links while Redis fails, and afterwards. */
 import t, { type Test } from 'tap'
 import type { LedgerRecord } from '../../../src/ledger/records.js'
 import { LedgerIndex } from '../../../src/ledger/index-in-memory.js'
@@ -15,7 +15,7 @@ function hit (owner: string, max: number, cost = 1): Ask {
   return { bucket: bucketOf('caller', owner), cost, max, windowMs: 600_000 }
 }
 
-/** How many of so many hits are let in. */
+/** Takes `hits` times and returns how many were accepted. */
 async function letIn (limits: Limits, hits: number, owner: string, max: number): Promise<number> {
   let count = 0
   for (let n = 0; n < hits; n++) if ((await limits.take([hit(owner, max)]))[0]?.fits === true) count += 1
@@ -26,7 +26,7 @@ function revoked (id: string): LedgerRecord {
   return { kind: 'token-revoked', id, until: null, at: Date.now(), by: { principal: 'cli' } }
 }
 
-/** The records of an instance, in force as a server would have them. */
+/** Opens the ledger of an instance as a server does. */
 async function ledgerOf (
   instance: Instance
 ): Promise<{ ledger: LedgerIndex; records: RedisRecords; merged: Promise<void> }> {
@@ -42,7 +42,7 @@ async function ledgerOf (
 }
 
 t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
-  // They wait more than they work.
+  // These tests mostly wait.
   t.jobs = 4
   for (const fault of ['killed', 'frozen', 'silent', 'out of memory', 'read only'] as const) {
     t.test(
@@ -51,7 +51,7 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
         const redis = await redisServer(t)
         const relay = await tcpRelay(t, redis.port)
         const url = `redis://127.0.0.1:${relay.port}`
-        // What does not answer has to be given up; nothing else may be.
+        // A frozen or silent Redis needs a deadline that passes. In the other cases no command may time out.
         const options = fault === 'frozen' || fault === 'silent' ? { timeoutMs: 10_000 } : {}
         const instances = [await redisInstance(t, url, options), await redisInstance(t, url, options)]
         const limits = instances.map(one => new RedisLimits(one))
@@ -66,13 +66,13 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
         if (fault === 'silent') relay.isSilent = true
         if (fault === 'out of memory') await ask(redis.port, 'CONFIG SET maxmemory 1')
         if (fault === 'read only') await ask(redis.port, 'REPLICAOF 127.0.0.1 1')
-        // Half the window is used: each of the two may let in the other half.
+        // Half the window is used. Each of the two instances may accept the other half.
         const more = (await letIn(a, 20, 'half', 10)) + (await letIn(b, 20, 'half', 10))
         t.ok(more >= 6 && more <= 12, `${more} more`)
         t.equal(
           (await letIn(a, 5, 'spent', 10)) + (await letIn(b, 5, 'spent', 10)),
           0,
-          'what was used up stays so'
+          'a used-up limit stays used up'
         )
         const fresh = (await letIn(a, 20, 'fresh', 10)) + (await letIn(b, 20, 'fresh', 10))
         t.ok(fresh >= 10 && fresh <= 20, `${fresh} of a fresh bucket`)
@@ -182,7 +182,7 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
       await new Promise(resolve => setTimeout(resolve, 20))
       redis.thaw()
       await until(() => a.link.isUp && b.link.isUp)
-      // What was taken in vain is put back once the link is up.
+      // A refused take is undone when the link is up again.
       const later = outcome === 'refused' ? await until(() => two.take(id)) : await two.take(id)
       t.equal([outcome, later].filter(text => text === 'sealed').length, 1, String(outcome))
     }
@@ -198,7 +198,7 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
         heard.push(message)
       })
       for (let n = 0; n < 1000; n++) {
-        // What could not be shared is told again.
+        // A message that failed is sent again.
         await until(async () => a.link.isUp && await a.bus.tellAll('count', n).then(() => true, () => false))
         if (n % 200 === 100) await ask(redis.port, 'CLIENT KILL TYPE normal SKIPME yes')
       }
@@ -226,7 +226,7 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
     instance.link.onDown(() => { downs += 1 })
     const pending = instance.link.call('PING')
     await new Promise(resolve => setImmediate(resolve))
-    // Like work that takes as long, at no cost.
+    // Blocks the event loop like a long computation, but without using CPU time.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, timeoutMs + 500)
     t.equal(await pending, 'PONG')
     t.equal(downs, 0)
@@ -260,7 +260,7 @@ async function policies (t: Test): Promise<void> {
     await redis.kill()
     t.equal(await letIn(a, 20, 'half', 10), 3)
     t.equal(await letIn(b, 20, 'half', 10), 3)
-    t.equal(await letIn(a, 20, 'one', 1), 1, 'nobody is refused altogether')
+    t.equal(await letIn(a, 20, 'one', 1), 1, 'no caller is refused completely')
     await t.rejects(
       async () => {
         await refusing.take([hit('half', 10)])

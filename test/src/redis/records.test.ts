@@ -1,4 +1,4 @@
-/** Records that expired long ago leave Redis; what still says something stays, whatever happens. */
+/** Records that expired long ago are removed from Redis. Records that still have an effect stay. */
 import t from 'tap'
 import { LedgerIndex } from '../../../src/ledger/index-in-memory.js'
 import type { Minted, LedgerRecord } from '../../../src/ledger/records.js'

@@ -1,4 +1,4 @@
-/** Every address of `localhost` leads to the one server, with its timeouts and its shape of refusals. */
+/** The server listens on every address of `localhost`, with the same timeouts and errors. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'

@@ -1,4 +1,4 @@
-/** Each observer of decisions, by one contract. */
+/** Every observer of decisions passes the same contract. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

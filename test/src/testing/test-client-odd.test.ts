@@ -1,4 +1,4 @@
-/** The test client with mistakes in its options, with odd answers, and with several calls at once. */
+/** The test client with invalid options, odd answers and concurrent calls. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { createTestClient, defineTool, mcpAuth } from '../../../src/index.js'
 import { adaKey } from '../../support/service.js'
 
-/** An app whose endpoint answers with `body` to everything. */
+/** Returns an app whose endpoint answers every request with `body`. */
 function answering (t: Test, type: string, body: string | readonly Buffer[]): FastifyInstance {
   const app = Fastify()
   t.teardown(() => app.close())
@@ -69,7 +69,7 @@ for (const era of ['modern', 'legacy'] as const) {
     await client.close()
   })
 
-  t.test(`a tool that asks for ever rejects in the ${era} era`, async t => {
+  t.test(`a tool that never stops asking rejects in the ${era} era`, async t => {
     const app = Fastify()
     t.teardown(() => app.close())
     const ask = defineTool({

@@ -1,4 +1,4 @@
-/** The client for tests of one's own tools, in both eras and in all uses. */
+/** `createTestClient`, which tests tools of an app, in both eras. */
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import t, { type Test } from 'tap'
@@ -250,7 +250,7 @@ t.test('the principal of a test client gives no access to others', async t => {
       (await app.inject({ method: 'POST', url: '/t/mcp', headers: { [name]: again }, payload: {} }))
         .statusCode,
       401,
-      'it is good once'
+      'it is valid once'
     )
   }
 })

@@ -1,4 +1,4 @@
-/** What the claims of a token must be, and what is read out of those that differ. */
+/** Valid and invalid claims of tokens, and claims at configured paths. */
 import t from 'tap'
 import {
   claimAt,
@@ -19,11 +19,11 @@ const good: Array<[string, Claims, ClaimRules]> = [
   ['a beginning within the tolerance', { ...sound, nbf: now + 5, iat: now + 5 }, { toleranceSeconds: 5 }],
   ['a date of issue 10 seconds ahead', { ...sound, iat: now + 10 }, {}],
   ['a date of issue within a larger tolerance', { ...sound, iat: now + 20 }, { toleranceSeconds: 20 }],
-  ['our name', { ...sound, aud: 'us' }, { audience: ['us'] }],
-  ['one of our names', { ...sound, aud: 'also us' }, { audience: ['us', 'also us'] }],
-  ['our name among others', { ...sound, aud: ['them', 'us'] }, { audience: ['us'] }],
-  ['somebody\'s name where we do not know ours', { ...sound, aud: 'them' }, {}],
-  ['nobody\'s name', sound, { audience: ['us'] }]
+  ['the configured audience', { ...sound, aud: 'us' }, { audience: ['us'] }],
+  ['one of the configured audiences', { ...sound, aud: 'also us' }, { audience: ['us', 'also us'] }],
+  ['the configured audience among others', { ...sound, aud: ['them', 'us'] }, { audience: ['us'] }],
+  ['any audience if none is configured', { ...sound, aud: 'them' }, {}],
+  ['no audience', sound, { audience: ['us'] }]
 ]
 
 for (const [what, claims, rules] of good) {
@@ -42,21 +42,21 @@ const bad: Array<[string, Claims, ClaimRules, RegExp]> = [
   ['an end that no date can hold', { ...sound, exp: 1e99 }, {}, /^exp/],
   ['an end of NaN', { ...sound, exp: Number.NaN }, {}, /^exp/],
   ['an end before all time', { ...sound, exp: -1 }, { toleranceSeconds: now * 2 }, /^exp/],
-  ['an end that is now', { ...sound, exp: now }, {}, /expired/],
+  ['an end at the current second', { ...sound, exp: now }, {}, /expired/],
   ['an end at the tolerance', { ...sound, exp: now - 5 }, { toleranceSeconds: 5 }, /expired/],
-  ['a beginning to come', { ...sound, nbf: now + 1 }, {}, /^nbf/],
+  ['a beginning in the future', { ...sound, nbf: now + 1 }, {}, /^nbf/],
   ['a beginning beyond the tolerance', { ...sound, nbf: now + 6 }, { toleranceSeconds: 5 }, /^nbf/],
   ['text for a beginning', { ...sound, nbf: '0' }, {}, /^nbf/],
   ['a date of issue 11 seconds ahead', { ...sound, iat: now + 11 }, {}, /^iat/],
   ['a date of issue beyond a smaller tolerance', { ...sound, iat: now + 11 }, { toleranceSeconds: 5 }, /^iat/],
   ['null for a date of issue', { ...sound, iat: null }, {}, /^iat/],
   ['a number for an id', { ...sound, jti: 1 }, {}, /^jti/],
-  ['another\'s name', { ...sound, aud: 'them' }, { audience: ['us'] }, /^aud/],
-  ['a name that begins like ours', { ...sound, aud: 'us/too' }, { audience: ['us'] }, /^aud/],
-  ['others\' names', { ...sound, aud: ['them', 'those'] }, { audience: ['us'] }, /^aud/],
-  ['a list of nobody', { ...sound, aud: [] }, { audience: ['us'] }, /^aud/],
-  ['null for our name', { ...sound, aud: null }, { audience: ['us'] }, /^aud/],
-  ['an object with our name', { ...sound, aud: { us: 'us' } }, { audience: ['us'] }, /^aud/]
+  ['another audience', { ...sound, aud: 'them' }, { audience: ['us'] }, /^aud/],
+  ['an audience with the configured prefix', { ...sound, aud: 'us/too' }, { audience: ['us'] }, /^aud/],
+  ['only other audiences', { ...sound, aud: ['them', 'those'] }, { audience: ['us'] }, /^aud/],
+  ['an empty audience', { ...sound, aud: [] }, { audience: ['us'] }, /^aud/],
+  ['null as audience', { ...sound, aud: null }, { audience: ['us'] }, /^aud/],
+  ['an object as audience', { ...sound, aud: { us: 'us' } }, { audience: ['us'] }, /^aud/]
 ]
 
 for (const [what, claims, rules, reason] of bad) {
@@ -117,11 +117,11 @@ t.test('claimAt finds nothing in a value that is not an object', async t => {
 
 const scopes: Array<[string, unknown, string[]]> = [
   ['a text', 'a b', ['a', 'b']],
-  ['a text with spaces too many', '  a   b ', ['a', 'b']],
+  ['a text with too many spaces', '  a   b ', ['a', 'b']],
   ['an empty text', '', []],
   ['a text with a tab', 'a\tb', ['a\tb']],
   ['a list', ['a', 'b'], ['a', 'b']],
-  ['a list of other things, too', ['a', 1, null, '', ['b'], 'c d'], ['a']],
+  ['a list with other values', ['a', 1, null, '', ['b'], 'c d'], ['a']],
   ['nothing', undefined, []],
   ['null', null, []],
   ['true', true, []],

@@ -1,4 +1,4 @@
-/** Who may mint a token for whom, and what it says of its issuer. */
+/** Who may mint tokens for whom, and the `iss` and `aud` of minted tokens. */
 import t from 'tap'
 import { identityOf } from '../../../src/net/public-url.js'
 import { excessOf, mayMint, type MintPolicy } from '../../../src/tokens/mint-policy.js'

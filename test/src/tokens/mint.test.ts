@@ -1,4 +1,4 @@
-/** Tokens that are made here: what is in them, and what is refused. */
+/** `generateToken`: the content of tokens, and its errors. */
 import { createHash } from 'node:crypto'
 import { createVerifier } from 'fast-jwt'
 import t, { type Test } from 'tap'
@@ -10,7 +10,7 @@ import { inSeconds, secret } from '../../support/tokens.js'
 
 const decode = createVerifier({ key: secret, algorithms: ['HS256'] })
 
-/** Sets `JWT_SECRET`, or takes it away, until the test's end. */
+/** Sets or deletes `JWT_SECRET` until the test's end. */
 function setSecret (t: Test, value: string | undefined): void {
   const before = process.env.JWT_SECRET
   t.teardown(() => { if (before === undefined) delete process.env.JWT_SECRET; else process.env.JWT_SECRET = before })

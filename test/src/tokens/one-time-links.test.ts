@@ -1,4 +1,4 @@
-/** Tokens that wait to be fetched. */
+/** One-time links for minted tokens. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createRedactor } from '../../../src/log/redact.js'
@@ -68,7 +68,7 @@ t.test('the store contains neither token nor code, and codes fit only their own 
   const links = new OneTimeLinks({ store })
   const [one, other] = [await codeOf(links), await codeOf(links)]
   const all = [...kept].flat().join(' ')
-  // Three letters could be in the sealed text by chance.
+  // The sealed text could contain three letters by chance.
   for (const part of ['the token', 'ada-lovelace', one, other, one.slice(10)]) t.notOk(all.includes(part))
   const [first = '', second = ''] = kept.keys()
   kept.set(first, kept.get(second) ?? '')

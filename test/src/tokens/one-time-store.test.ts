@@ -1,4 +1,4 @@
-/** What may be used once, in one process. */
+/** The one-time store of one process. */
 import t from 'tap'
 import { MemoryOneTimeStore } from '../../../src/tokens/one-time-store.js'
 import { oneTimeContract } from '../../support/contracts/one-time.js'

@@ -1,4 +1,4 @@
-/** Who verifies a token: never the one with the other's keys. */
+/** Routes each token to its verifier. No verifier checks a token with another's keys. */
 import t from 'tap'
 import type { IssuerVerifier } from '../../../src/tokens/provider/issuer.js'
 import { routeTokens } from '../../../src/tokens/route.js'
@@ -19,7 +19,7 @@ for (const [what, token, expected] of [
   ['HS256 of this server', unsigned({ typ: 'JWT', alg: 'HS256' }, { iss: 'https://mcp.example.com' }), 'own'],
   ['HS256 of the issuer', unsigned({ alg: 'HS256' }, { iss: issuer }), 'issuer'],
   ['RS256 of the issuer', unsigned({ alg: 'RS256' }, { iss: issuer }), 'issuer'],
-  ['RS256 of somebody else', unsigned({ alg: 'RS256' }, { iss: 'https://evil.example.com' }), 'issuer'],
+  ['RS256 of another issuer', unsigned({ alg: 'RS256' }, { iss: 'https://evil.example.com' }), 'issuer'],
   ['RS256 without an issuer', unsigned({ alg: 'RS256' }, {}), 'issuer'],
   ['none', unsigned({ alg: 'none' }, {}), 'issuer'],
   ['hs256', unsigned({ alg: 'hs256' }, {}), 'issuer'],

@@ -1,4 +1,4 @@
-/** Which tokens are good: a table of those that are not. */
+/** Verifies tokens signed with JWT_SECRET. */
 import { generateKeyPairSync } from 'node:crypto'
 import { createSigner, createVerifier } from 'fast-jwt'
 import t from 'tap'
@@ -29,7 +29,7 @@ t.test('a token authenticates its subject until it expires', async (t) => {
 
 t.test('the principal of a token is frozen', async (t) => {
   const verdict = verify(forge())
-  if (!('principal' in verdict)) return t.fail('the token is not good')
+  if (!('principal' in verdict)) return t.fail('the token is invalid')
   t.throws(() => Object.assign(verdict.principal, { role: 'admin' }), TypeError)
   t.throws(() => Object.assign(verdict.principal.scopes, ['*']), TypeError)
 })
@@ -64,7 +64,7 @@ for (const [what, role, expected] of roles) {
 const scoped: Array<[string, unknown, string[]]> = [
   ['a text', 'a b', ['a', 'b']],
   ['a list', ['a', 'b'], ['a', 'b']],
-  ['a list with what is no scope', ['a b', 1, null, ['c'], '', 'd'], ['d']],
+  ['a list with invalid scopes', ['a b', 1, null, ['c'], '', 'd'], ['d']],
   ['an object', { a: true }, []],
   ['null', null, []]
 ]
@@ -90,7 +90,7 @@ const good: Array<[string, string]> = [
     forgeClaims({ exp: inSeconds(600) + 0.5, iat: inSeconds(-5) + 0.25, nbf: inSeconds(-5) + 0.75 })
   ],
   ['an expiry in the year 9999', forgeClaims({ exp: 253_402_300_799 })],
-  ["a kid that is nobody's", forge({ header: { alg: 'HS256', kid: '../../dev/null' } })],
+  ['an unknown kid', forge({ header: { alg: 'HS256', kid: '../../dev/null' } })],
   ['a subject of one space', forgeClaims({ sub: ' ' })],
   ['claims nobody knows', forgeClaims({ aud: 'elsewhere', __proto__: { role: 'admin' } })]
 ]
@@ -122,7 +122,7 @@ const bad: Array<[string, string]> = [
   ['HS384', forge({ header: { alg: 'HS384' }, hash: 'sha384' })],
   ['HS512', forge({ header: { alg: 'HS512' }, hash: 'sha512' })],
   ['RS256 by a stranger', createSigner({ key: rsa.privateKey, algorithm: 'RS256' })(goodClaims())],
-  ['RS256 said, HMAC with the public key done', forge({ header: { alg: 'RS256' }, key: rsa.publicKey })],
+  ['RS256, but an HMAC with the public key', forge({ header: { alg: 'RS256' }, key: rsa.publicKey })],
   ['HMAC with a public key', forge({ key: rsa.publicKey })],
   ['an embedded jwk', forge({ header: { alg: 'HS256', jwk: { kty: 'oct', k: encode('mine') } }, key: 'mine' })],
   ['a jku', forge({ header: { alg: 'HS256', jku: 'http://127.0.0.1/keys' }, key: 'mine' })],
@@ -196,13 +196,13 @@ const rotated = createTokenVerifier([secret, oldSecret, olderSecret].map(key => 
 
 for (const [what, key] of [
   ['the secret', secret],
-  ['the secret of before', oldSecret],
-  ['the one before that', olderSecret]
+  ['the previous secret', oldSecret],
+  ['the secret before that', olderSecret]
 ] as const) {
   for (const [how, header] of [
-    ['names it', { alg: 'HS256', kid: kidOf(key) }],
-    ['names none', { alg: 'HS256' }],
-    ["names one that is nobody's", { alg: 'HS256', kid: 'k1' }],
+    ['names its secret', { alg: 'HS256', kid: kidOf(key) }],
+    ['names no secret', { alg: 'HS256' }],
+    ['names an unknown secret', { alg: 'HS256', kid: 'k1' }],
     ['names a number', { alg: 'HS256', kid: 1 }]
   ] as const) {
     t.test(`after a rotation a token by ${what} that ${how} is accepted`, async t => {
@@ -212,8 +212,8 @@ for (const [what, key] of [
 }
 
 for (const [what, token] of [
-  ['by a secret that is gone', forge({ key: 'a-secret-that-is-not-listed-any-more-32' })],
-  ['that names another secret than its own', forge({ header: { alg: 'HS256', kid: kidOf(oldSecret) } })],
+  ['by a removed secret', forge({ key: 'a-secret-that-is-not-listed-any-more-32' })],
+  ['that names another secret', forge({ header: { alg: 'HS256', kid: kidOf(oldSecret) } })],
   ['by an empty secret', forge({ key: '' })],
   ['by the name of a secret', forge({ key: kidOf(secret) })],
   ['by alg none', forge({ header: { alg: 'none', kid: kidOf(secret) } })],

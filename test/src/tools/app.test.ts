@@ -1,4 +1,4 @@
-/** What may be written in an app. */
+/** `defineApp` and its errors. */
 import { join } from 'node:path'
 import t from 'tap'
 import { type AppDefinition, defineApp } from '../../../src/tools/app.js'
@@ -14,7 +14,7 @@ t.test('defineApp links the tool to its page, with a closed policy', async t => 
     ui: { other: 2, resourceUri: 'ui://apps/usage' },
     'ui/resourceUri': 'ui://apps/usage'
   })
-  t.same(tool._meta, { own: 1, ui: { other: 2 } }, 'the tool that was given stays as it was')
+  t.same(tool._meta, { own: 1, ui: { other: 2 } }, 'the original tool is unchanged')
   t.match(view, { uri: 'ui://apps/usage', mimeType: 'text/html;profile=mcp-app', size: 20 })
   t.same(view._meta, {
     ui: { csp: { connectDomains: [], resourceDomains: [] } },

@@ -1,4 +1,4 @@
-/** What the compiler knows of an item from its schemas and its template; `tsc` is the judge. */
+/** Types that the compiler infers from schemas and templates. `tsc` checks this file. */
 import t from 'tap'
 import { z } from 'zod'
 import { definePrompt } from '../../../src/tools/prompt.js'
@@ -20,7 +20,7 @@ t.test('defineResource types the variables of a template', async t => {
   t.equal(template.uriTemplate, 'notes://{team}/{id}')
   // @ts-expect-error: the template has no such variable
   defineResource({ name: 'a', uriTemplate: 'notes://{team}', read: (_uri, _context, { id }) => String(id) })
-  // @ts-expect-error: nor can one be completed
+  // @ts-expect-error: it cannot be completed either
   defineResource({ name: 'a', uriTemplate: 'notes://{team}', read: () => '', complete: { id: () => [] } })
   const computed: string = 'notes://{team}'
   defineResource({ name: 'a', uriTemplate: computed, read: (_uri, _context, { team }) => String(team) })

@@ -1,4 +1,4 @@
-/** The file with the policies of tools: what stops the start, and how it is said. */
+/** The tool policy file and the errors that stop the start. */
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../../src/app.js'
@@ -30,7 +30,7 @@ for (const [what, policies, where] of [
   ['a list', [], /invalid at the top/],
   ['a misspelt limit', { tools: { search: { costs: 2 } } }, /tools\.search/],
   ['a cost that no caller can pay', { tools: { search: { cost: 101 } } }, /tools\.search\.cost/],
-  ['such a cost for all', { default: { cost: 101 } }, /default\.cost/],
+  ['the same cost for all tools', { default: { cost: 101 } }, /default\.cost/],
   [
     'a window of more than a day',
     { default: { rate: { max: 1, windowMs: 86_400_001 } } },

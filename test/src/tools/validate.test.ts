@@ -1,6 +1,6 @@
 /**
- * What is written wrong in an item stops the boot, in words that name it: a rule that nobody asks would
- * leave the item open.
+ * Mistakes in an item stop the start with an error that names them. A misspelled access rule would leave the
+ * item open.
  */
 import t from 'tap'
 import { Catalog } from '../../../src/mcp/catalog/catalog.js'
@@ -22,17 +22,17 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
     /^Tool "x": access: role is not an option; the options are roles, scopes, allow, denied$/
   ],
   [
-    'an access that is no rule',
+    'an access that is not a rule',
     { tools: [{ name: 'x', handler, access: 'admin' }] },
     /^Tool "x": access must be an object with roles/
   ],
   [
-    'one role that is no list',
+    'a role instead of a list',
     { tools: [{ name: 'x', handler, access: { roles: 'admin' } }] },
     /^Tool "x": access: each role must be admin, user or your own name/
   ],
   [
-    'a role that is no name',
+    'an invalid role',
     { tools: [{ name: 'x', handler, access: { roles: ['the boss'] } }] },
     /each role must be/
   ],
@@ -42,22 +42,22 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
     /each role must be/
   ],
   [
-    'one scope that is no list',
+    'a scope instead of a list',
     { tools: [{ name: 'x', handler, access: { scopes: 'a:b' } }] },
     /^Tool "x": access: scopes must be an array/
   ],
   [
-    'a scope that no token can hold',
+    'an invalid scope',
     { tools: [{ name: 'x', handler, access: { scopes: ['a b'] } }] },
     /scopes must be an array/
   ],
   [
-    'a rule that is no function',
+    'a rule that is not a function',
     { tools: [{ name: 'x', handler, access: { allow: true } }] },
     /^Tool "x": access: allow must be a function$/
   ],
   [
-    'a no that there is not',
+    'an unknown value of denied',
     { tools: [{ name: 'x', handler, access: { denied: 'refuse' } }] },
     /denied must be 'hide', 'challenge' or 'error'$/
   ],
@@ -118,7 +118,7 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
     /^Tool "x": each icon must be an object with src/
   ],
   [
-    'one icon that is no list',
+    'an icon instead of a list',
     { tools: [{ name: 'x', handler, icons: { src: 'x' } }] },
     /each icon must be/
   ],
@@ -133,7 +133,7 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
     /^Resource "x": size must be a number of bytes$/
   ],
   [
-    'one tag that is no list',
+    'a tag instead of a list',
     { tools: [{ name: 'x', handler, tags: 'a' }] },
     /^Tool "x": tags must be an array of strings$/
   ],
@@ -149,7 +149,7 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
     /^Resource "x": handler is not an option; the options are .*read/
   ],
   [
-    'a resource that is not read',
+    'a resource without read',
     { resources: [{ name: 'x', uri: 'x://y' }] },
     /^Resource "x": read must be a function$/
   ],
@@ -171,8 +171,8 @@ for (const [what, limits] of [
   ['half a call', { concurrency: 0.5 }],
   ['a cost below 1', { cost: -1 }],
   ['a result of no bytes', { maxResultBytes: 0 }],
-  ['a rate of none', { rate: { max: 0, windowMs: 1 } }],
-  ['a window of none', { rate: { max: 1, windowMs: Infinity } }]
+  ['a rate of 0', { rate: { max: 0, windowMs: 1 } }],
+  ['an infinite window', { rate: { max: 1, windowMs: Infinity } }]
 ] as const) {
   t.test(`${what} as a limit of a tool is named in the error`, async t => {
     t.throws(() => new Catalog({ info, tools: [{ name: 'x', handler, ...limits }] }), {

@@ -1,4 +1,4 @@
-/** The id of a caller in a header and as a digest. */
+/** A caller's id as a header value and as a digest. */
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import { digestOfCaller, headerValueOf } from '../../../src/upstreams/transport/identity.js'

@@ -1,10 +1,10 @@
-/** Options of upstreams: variables, members that do not fit each other, and names that objects have anyway. */
+/** Options of upstreams: variables, contradictory members and names of Object.prototype. */
 import t from 'tap'
 import { redactorOf } from '../../../src/upstreams/log-text.js'
 import { readUpstreams, type Upstream, type UpstreamOptions } from '../../../src/upstreams/options.js'
 
 const environment = { TOKEN: 'secret-of-the-environment', HOST: 'docs.example.com', HOME: '/home/ada', EMPTY: '' }
-/** `${NAME}`, which is not a template here. */
+/** Returns `${NAME}` as plain text. */
 const mark = (name: string): string => `\${${name}}`
 
 function read (one: UpstreamOptions): Upstream {
@@ -13,7 +13,7 @@ function read (one: UpstreamOptions): Upstream {
   return upstream
 }
 
-t.test('variables are filled in wherever a text goes to the upstream', async t => {
+t.test('variables are replaced in every text sent to the upstream', async t => {
   const { command, args, env, cwd } = read({
     command: `${mark('HOME')}/bin/server`,
     args: ['--token', mark('TOKEN'), `${mark('HOST')}:${mark('TOKEN')}`],
@@ -30,13 +30,13 @@ t.test('variables are filled in wherever a text goes to the upstream', async t =
 })
 
 for (const name of ['MISSING', 'env:MISSING', 'EMPTY', 'constructor', '__proto__']) {
-  t.test(`the variable ${name}, which is not set, stops the start with its name`, async t => {
+  t.test(`the unset variable ${name} stops the start and is named`, async t => {
     const message = `Upstream "one": the environment variable ${name.replace('env:', '')} is not set`
     t.throws(() => read({ command: 'x', args: [mark(name)] }), { name: 'UpstreamError', message: new RegExp(message) })
   })
 }
 
-t.test('what was filled in is redacted, and so are the secrets of the options themselves', async t => {
+t.test('values of variables and secrets in the options are redacted', async t => {
   const url = `--url=https://${mark('HOST')}?t=${mark('TOKEN')}`
   const filled = redactorOf(read({ command: 'x', args: [url], cwd: mark('HOME') }))
   const { TOKEN, HOME, HOST } = environment
@@ -59,7 +59,7 @@ for (const [what, one, says] of [
   })
 }
 
-t.test('an upstream may have a name that objects have anyway', async t => {
+t.test('an upstream may have a name of Object.prototype', async t => {
   const names = ['__proto__', 'constructor', 'toString']
   const text = `{"mcpServers":{${names.map(name => `"${name}":{"command":"x"}`).join()}}}`
   t.same(readUpstreams(JSON.parse(text)).map(({ name, prefix }) => [name, prefix]), names.map(name => [name, `${name}_`]))

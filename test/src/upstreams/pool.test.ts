@@ -1,4 +1,4 @@
-/** The pauses after failed starts of an upstream, on a clock that the test moves. */
+/** Pauses after failed starts of an upstream, with a clock that the test moves. */
 import t from 'tap'
 import { UpstreamAwayError } from '../../../src/upstreams/connection.js'
 import { readUpstreams } from '../../../src/upstreams/options.js'
@@ -9,7 +9,7 @@ t.test('each failed start doubles the pause from 250 ms to 30 s until a recovery
   let time = now()
   Date.now = () => time
   t.teardown(() => { Date.now = now })
-  // Nothing listens on this port.
+  // No server listens on this port.
   const [upstream] = readUpstreams({ mcpServers: { one: { url: 'http://127.0.0.1:1/mcp', share: 'caller' } } })
   if (upstream === undefined) throw new Error('no upstream')
   let starts = 0
@@ -41,7 +41,7 @@ t.test('each failed start doubles the pause from 250 ms to 30 s until a recovery
   t.equal(await startsAfter(250), 12, 'the pause is short again')
 })
 
-t.test('a start that fails for one principal does not hold up another', async t => {
+t.test('a failed start for one principal does not delay another', async t => {
   const [upstream] = readUpstreams({ mcpServers: { one: { url: 'http://127.0.0.1:1/mcp', share: 'caller' } } })
   if (upstream === undefined) throw new Error('no upstream')
   let starts = 0

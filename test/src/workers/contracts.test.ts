@@ -1,4 +1,4 @@
-/** The ports of workers do what those of one process do. */
+/** The ports of workers pass the same contracts as those of one process. */
 import t from 'tap'
 import { PortsHost } from '../../../src/workers/host.js'
 import {
@@ -36,7 +36,7 @@ t.test('bus', async (t) => {
   await busContract(t, async () => {
     const [a, b] = twoChannels()
     const buses = [new WorkerBus(a), new WorkerBus(b)] as const
-    // The primary knows both once it has answered.
+    // After its answers, the primary knows both workers.
     await Promise.all([a.call('once', 'isFull'), b.call('once', 'isFull')])
     return buses
   })

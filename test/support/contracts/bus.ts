@@ -1,4 +1,4 @@
-/** What every bus has to do. `open` gives two instances of one fleet, or the same one twice. */
+/** Tests that every bus must pass. `open` returns two instances of one fleet, or one instance twice. */
 import type { Test } from 'tap'
 import type { Bus, Json } from '../../../src/fleet/bus.js'
 import { until } from '../until.js'
@@ -15,7 +15,7 @@ export async function busContract (t: Test, open: () => Promise<readonly [Bus, B
     t.same(heard.b, heard.a)
   })
 
-  t.test('tell reaches the one instance, and tells whether it is alive', async (t) => {
+  t.test('tell reaches one instance and returns whether it is alive', async (t) => {
     const [a, b] = await open()
     const letters: Json[] = []
     b.on('answer', (message, { from }) => { letters.push({ message, from }) })
@@ -27,7 +27,7 @@ export async function busContract (t: Test, open: () => Promise<readonly [Bus, B
     t.equal(await a.isAlive('nobody'), false)
   })
 
-  t.test('since gives the news after an id, and undefined for a forgotten one', async (t) => {
+  t.test('since returns the messages after an id, and undefined for a dropped id', async (t) => {
     const [a, b] = await open()
     const ids: string[] = []
     b.on('change', (_message, { id }) => { ids.push(id) })
@@ -39,7 +39,7 @@ export async function busContract (t: Test, open: () => Promise<readonly [Bus, B
     t.equal(await b.since('change', '0-1'), undefined)
   })
 
-  t.test('an unknown topic disturbs nobody, and a listener can end', async (t) => {
+  t.test('a message of an unknown topic is ignored, and a listener can unsubscribe', async (t) => {
     const [a, b] = await open()
     let heard = 0
     const stop = b.on('change', () => { heard += 1 })

@@ -1,4 +1,4 @@
-/** What every store of the authorization server does: two that share it, as two processes would. */
+/** Tests that every store of the authorization server must pass, with two instances that share it. */
 import type { Test } from 'tap'
 import { changeDocument, type Documents, useOnce } from '../../../src/oauth/server/documents/documents.js'
 
@@ -8,7 +8,7 @@ export async function documentsContract (
 ): Promise<void> {
   const later = (): number => Date.now() + 60_000
 
-  t.test('a document is what was put, for both, until it is removed', async t => {
+  t.test('both instances read a document until it is removed', async t => {
     const [a, b] = await open(t)
     t.ok(await a.put('grant', 'one', { text: 'é "1 2"' }, { version: 0, endsAt: null }))
     t.match(await b.get('grant', 'one'), { value: { text: 'é "1 2"' }, version: 1, endsAt: null })
@@ -23,7 +23,7 @@ export async function documentsContract (
     t.same(await a.list('grant'), [])
   })
 
-  t.test('a change that names another version than the newest is refused', async t => {
+  t.test('a change of an outdated version is refused', async t => {
     const [a, b] = await open(t)
     t.notOk(await a.put('grant', 'one', {}, { version: 1, endsAt: null }))
     t.ok(await a.put('grant', 'one', { n: 1 }, { version: 0, endsAt: null }))
@@ -33,7 +33,7 @@ export async function documentsContract (
     t.match(await a.get('grant', 'one'), { value: { n: 2 }, version: 2 })
   })
 
-  t.test('of many who claim the same thing at once exactly one gets it', async t => {
+  t.test('exactly one of many concurrent claims succeeds', async t => {
     const stores = await open(t)
     const claims = await Promise.all(
       Array.from(
@@ -44,7 +44,7 @@ export async function documentsContract (
     t.equal(claims.filter(Boolean).length, 1)
   })
 
-  t.test('changes of many at once are all made', async t => {
+  t.test('concurrent changes are all applied', async t => {
     const stores = await open(t)
     await stores[0].put('grant', 'sum', { n: 0 }, { version: 0, endsAt: later() })
     const add = async (store: Documents): Promise<void> => {
@@ -58,7 +58,7 @@ export async function documentsContract (
     t.match(await stores[1].get('grant', 'sum'), { value: { n: 8 }, version: 9 })
   })
 
-  t.test('what has ended is gone, and may be made anew', async t => {
+  t.test('an expired document is gone and can be created again', async t => {
     const [a, b] = await open(t)
     t.ok(await a.put('once', 'one', {}, { version: 0, endsAt: Date.now() - 1 }))
     t.equal(await b.get('once', 'one'), undefined)
@@ -68,7 +68,7 @@ export async function documentsContract (
   })
 
   for (const id of ['', '../grant', 'a/b', 'a b', 'x'.repeat(129), 'ä', 'a.b']) {
-    t.test(`${JSON.stringify(id.slice(0, 20))} is no id`, async t => {
+    t.test(`${JSON.stringify(id.slice(0, 20))} is not a valid id`, async t => {
       const [a] = await open(t)
       await t.rejects(async () => await a.put('grant', id, {}, { version: 0, endsAt: null }), RangeError)
       await t.rejects(async () => await a.get('grant', id), RangeError)

@@ -1,4 +1,4 @@
-/** What every event log has to do. `open` gives two instances of one log, or the same one twice. */
+/** Tests that every event log must pass. `open` returns two instances of one log, or one instance twice. */
 import type { Test } from 'tap'
 import type { EventBoundsOptions } from '../../../src/mcp/legacy/sessions/event-bounds.js'
 import type { EventLog, KeptStream } from '../../../src/mcp/legacy/sessions/event-log.js'
@@ -12,7 +12,7 @@ function event (n: number, size = 1): { n: number, message: string } {
 const numbers = (kept: KeptStream | undefined): number[] | undefined => kept?.events.map(({ n }) => n)
 
 export async function eventLogContract (t: Test, open: OpenLogs): Promise<void> {
-  t.test('a stream that one instance writes is read on the other, from any event on', async t => {
+  t.test('a stream written by one instance can be read on the other from any event', async t => {
     const [a, b] = await open()
     a.open('s', 'a-1', [7, 'x'], true)
     t.same(await a.read('s', 'a-1', 0), { requests: [7, 'x'], isOver: false, events: [] })
@@ -24,7 +24,7 @@ export async function eventLogContract (t: Test, open: OpenLogs): Promise<void> 
     t.same(await b.read('s', 'a-1', 3), { requests: [7, 'x'], isOver: true, events: [] })
   })
 
-  t.test('a stream that never was, of another session, or after an event that never was is not read', async t => {
+  t.test('an unknown stream, session or event reads nothing', async t => {
     const [a, b] = await open()
     a.open('s', 'a-1', [1], true)
     a.append('s', 'a-1', event(1))
@@ -37,14 +37,14 @@ export async function eventLogContract (t: Test, open: OpenLogs): Promise<void> 
     t.equal(await b.read('s', 'a-1', 0), undefined)
   })
 
-  t.test('what was delivered is forgotten first, when there is more of it than is kept', async t => {
+  t.test('delivered events are dropped first at the limit', async t => {
     const [a, b] = await open({ maxBytes: 1000, maxEvents: 40 })
     answer(a, 1, 5000, false)
     answer(a, 2, 600, true)
     answer(a, 3, 600, true)
     answer(a, 4, 1, true)
     await a.read('s', 'a-4', 0)
-    t.same(numbers(await b.read('s', 'a-1', 0)), [1], 'what a caller may come back for outlives it')
+    t.same(numbers(await b.read('s', 'a-1', 0)), [1], 'an undelivered answer outlives delivered ones')
     t.equal(await b.read('s', 'a-2', 0), undefined)
     t.same(numbers(await b.read('s', 'a-3', 0)), [1])
     a.deliver('s', 'a-1')
@@ -53,7 +53,7 @@ export async function eventLogContract (t: Test, open: OpenLogs): Promise<void> 
     t.equal(await b.read('s', 'a-1', 0), undefined)
   })
 
-  t.test('however many come back for nothing, what is kept for them has a bound', async t => {
+  t.test('undelivered answers are kept up to a limit', async t => {
     const [a, b] = await open({ maxBytes: 1000 })
     for (let k = 1; k <= 100; k++) answer(a, k, 1000, false)
     await a.read('s', 'a-100', 0)
@@ -63,7 +63,7 @@ export async function eventLogContract (t: Test, open: OpenLogs): Promise<void> 
     t.equal(kept.at(-1), 100)
   })
 
-  t.test('a stream whose beginning is forgotten is read from what is kept, and not before', async t => {
+  t.test('a stream can be read only from events that are kept', async t => {
     const [a, b] = await open({ maxBytes: 100, maxEvents: 1000 })
     a.open('s', 'a-1', [1], true)
     for (let n = 1; n <= 10; n++) a.append('s', 'a-1', event(n, 300))
@@ -73,7 +73,7 @@ export async function eventLogContract (t: Test, open: OpenLogs): Promise<void> 
   })
 }
 
-/** A call that is answered, and whose caller may come back for it unless it was `delivered`. */
+/** Writes the answer of a call. Unless it was `delivered`, its caller may resume the stream. */
 function answer (log: EventLog, k: number, size: number, delivered: boolean): void {
   const name = `a-${k}`
   log.open('s', name, [k], true)

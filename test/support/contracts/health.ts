@@ -1,11 +1,11 @@
-/** What every shared store has to tell about its health. `open` gives a store that can be used. */
+/** Tests of `health()` that every shared store must pass. `open` returns an available store. */
 import type { Test } from 'tap'
 import type { FleetHealth } from '../../../src/fleet/health.js'
 import { until } from '../until.js'
 
 export interface OpenHealth {
   readonly health: () => FleetHealth
-  /** Makes the store unavailable, and available again. Missing if it cannot be unavailable. */
+  /** Makes the store unavailable, and available again. Undefined if the store is always available. */
   readonly fail?: () => void
   readonly recover?: () => void
 }
@@ -21,7 +21,7 @@ export async function healthContract (t: Test, open: (t: Test) => Promise<OpenHe
     }
   })
 
-  t.test('health of a store that can be used has no reason', async t => {
+  t.test('health of an available store has no reason', async t => {
     const { health } = await open(t)
     const { state, reason, byPolicy, instances, since } = health()
     t.match(state, /^(?:alone|ok)$/)
@@ -41,7 +41,7 @@ export async function healthContract (t: Test, open: (t: Test) => Promise<OpenHe
     fail()
     await until(() => health().state === 'degraded')
     t.match(health().reason, /^[A-Z_]+$/, 'a constant or the code of an error')
-    t.not(before.state, 'degraded', 'a health that was read stays as it was')
+    t.not(before.state, 'degraded', 'an earlier result does not change')
     recover()
     await until(() => health().state !== 'degraded')
     t.equal(health().reason, '')

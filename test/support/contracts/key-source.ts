@@ -1,4 +1,4 @@
-/** What every source of managed keys, and every store of last uses, has to do. `open` gives two instances of one. */
+/** Tests that every key source and every store of last uses must pass. `open` returns two instances. */
 import type { Test } from 'tap'
 import { createKey } from '../../../src/api-keys/changes.js'
 import type { KeySource, UsageStore } from '../../../src/api-keys/key-source.js'
@@ -9,7 +9,7 @@ export async function keySourceContract (
   t: Test,
   open: () => Promise<readonly [KeySource, KeySource]>
 ): Promise<void> {
-  t.test('read gives what another instance wrote, under another version', async t => {
+  t.test('read returns the records of another instance with a new version', async t => {
     const [a, b] = await open()
     const before = await b.read()
     t.same(before.records, [])
@@ -21,7 +21,7 @@ export async function keySourceContract (
     t.equal((await b.read()).version, after.version)
   })
 
-  t.test('changes at once are all kept', async t => {
+  t.test('concurrent changes are all kept', async t => {
     const [a, b] = await open()
     const made = await Promise.all(
       Array.from({ length: 6 }, async (_, n) =>
@@ -34,7 +34,7 @@ export async function keySourceContract (
     t.same((await a.read()).records.map(({ id }) => id).toSorted(), made.toSorted())
   })
 
-  t.test('a change that throws leaves the records as they were', async t => {
+  t.test('a change that throws leaves the records unchanged', async t => {
     const [a, b] = await open()
     const { record } = newKey()
     await a.change(() => ({ records: [record], result: undefined }))
@@ -43,7 +43,7 @@ export async function keySourceContract (
     t.match(await b.read(), { version, records: [{ id: record.id }] })
   })
 
-  t.test('a listener is told of a change by another instance, until it has ended that', async t => {
+  t.test('a listener is called for changes of another instance until it unsubscribes', async t => {
     const [a, b] = await open()
     await b.read()
     const [told, toldAsWell] = [{ times: 0 }, { times: 0 }]
@@ -64,7 +64,7 @@ export async function usageContract (
   t: Test,
   open: () => Promise<readonly [UsageStore, UsageStore]>
 ): Promise<void> {
-  t.test('read gives no last use before the first write', async t => {
+  t.test('read returns no last use before the first write', async t => {
     const [a] = await open()
     t.same(await a.read(), new Map())
   })
@@ -79,7 +79,7 @@ export async function usageContract (
     t.same(await b.read(), expected)
   })
 
-  t.test('writes at once are all kept', async t => {
+  t.test('concurrent writes are all kept', async t => {
     const [a, b] = await open()
     const at = Date.now()
     await Promise.all(Array.from({ length: 6 }, async (_, n) => {

@@ -1,6 +1,6 @@
 /**
- * What every memory of credentials at addresses has to do. `open` gives two instances of one fleet, or the
- * same one twice.
+ * Tests that every memory of credentials at addresses must pass. `open` returns two instances of one fleet,
+ * or one instance twice.
  */
 import type { Test } from 'tap'
 import type { KnownThere } from '../../../src/principal/known-there.js'
@@ -9,7 +9,7 @@ export async function knownThereContract (
   t: Test,
   open: () => Promise<readonly [KnownThere, KnownThere]>
 ): Promise<void> {
-  t.test('a credential is known at the address where it was let in, and at no other', async t => {
+  t.test('a credential is known only at the address where it was accepted', async t => {
     const [a, b] = await open()
     a.remember('192.0.2.1', 'digest')
     t.equal(a.recall('192.0.2.1', 'digest'), true)

@@ -1,12 +1,12 @@
 /**
- * What every implementation of the limits has to do. `open` gives two instances of one fleet, or the same
- * one twice.
+ * Tests that every implementation of the limits must pass. `open` returns two instances of one fleet, or one
+ * instance twice.
  */
 import type { Test } from 'tap'
 import { type Ask, bucketOf, type Limits, type Taken } from '../../../src/limits/limits.js'
 
 let made = 0
-/** A bucket that no other test knows. */
+/** Returns the name of a new bucket. */
 function bucket (kind: 'address' | 'caller' | 'tool' = 'caller'): string {
   made += 1
   return bucketOf(kind, `owner ${made} of ${process.pid}`, kind === 'tool' ? 'search' : '')
@@ -21,7 +21,7 @@ function sumOf (all: ReadonlyArray<readonly Taken[]>): number {
 }
 
 export async function limitsContract (t: Test, open: () => Promise<readonly [Limits, Limits]>): Promise<void> {
-  t.test('take lets exactly the maximum through, however many ask at once', async (t) => {
+  t.test('take lets exactly the maximum through concurrently', async (t) => {
     const [a, b] = await open()
     const [one, seven] = [bucket(), bucket('address')]
     t.equal(
@@ -42,7 +42,7 @@ export async function limitsContract (t: Test, open: () => Promise<readonly [Lim
     )
   })
 
-  t.test('take tells what is used, and takes nothing where the cost does not fit', async (t) => {
+  t.test('take returns what is used, and takes nothing if the cost does not fit', async (t) => {
     const [a, b] = await open()
     const name = bucket()
     t.match(await a.take([hit(name, 8)]), [{ fits: true, used: 8 }])
@@ -52,7 +52,7 @@ export async function limitsContract (t: Test, open: () => Promise<readonly [Lim
     t.match(await a.take([hit(bucket(), 11)]), [{ fits: false, used: 0 }])
   })
 
-  t.test('take takes a whole list or nothing, and ends with the first that does not fit', async (t) => {
+  t.test('take takes a list completely or not at all, and stops at the first refusal', async (t) => {
     const [a, b] = await open()
     const [wide, tight, last] = [bucket(), bucket('tool'), bucket('address')]
     const asks = [hit(wide, 1, 100), hit(tight, 1, 3), hit(last, 1, 100)]
@@ -63,7 +63,7 @@ export async function limitsContract (t: Test, open: () => Promise<readonly [Lim
     t.match(await b.take([hit(last, 0, 100)]), [{ used: 3 }])
   })
 
-  t.test('a look takes nothing, and tells the end of the window', async (t) => {
+  t.test('a cost of zero takes nothing and returns the end of the window', async (t) => {
     const [a, b] = await open()
     const name = bucket()
     t.same(await a.take([hit(name, 0)]), [{ fits: true, used: 0, ttlMs: 0 }])
@@ -73,7 +73,7 @@ export async function limitsContract (t: Test, open: () => Promise<readonly [Lim
     t.ok(seen !== undefined && seen.ttlMs > 0 && seen.ttlMs <= 60_000)
   })
 
-  t.test('known tells what was taken here, without a promise', async (t) => {
+  t.test('known returns what this instance took, without a promise', async (t) => {
     const [a] = await open()
     const name = bucket()
     const ask = { bucket: name, cost: 0, max: 2, windowMs: 60_000 }
@@ -102,7 +102,7 @@ export async function limitsContract (t: Test, open: () => Promise<readonly [Lim
     t.match(await a.take([hit(name, 0, 1)]), [{ fits: true, used: 0 }])
   })
 
-  t.test('a clearing that comes again, or late, keeps what was counted since', async (t) => {
+  t.test('a repeated or late clear keeps later counts', async (t) => {
     const [a, b] = await open()
     const name = bucket('address')
     const at = Date.now()
@@ -116,7 +116,7 @@ export async function limitsContract (t: Test, open: () => Promise<readonly [Lim
     t.match(await b.take([hit(name, 0, 2)]), [{ fits: true, used: 0 }])
   })
 
-  t.test('places are held by name, given back, and lapse', async (t) => {
+  t.test('places are held by name, released, and expire', async (t) => {
     const [a, b] = await open()
     made += 1
     const place = bucketOf('running', `owner ${made} of ${process.pid}`, 'search')
@@ -126,13 +126,13 @@ export async function limitsContract (t: Test, open: () => Promise<readonly [Lim
     await new Promise(resolve => setTimeout(resolve, 20))
     t.match(await a.take([of('3')]), [{ fits: true, used: 2 }])
     t.match(await b.take([of('4')]), [{ fits: false, used: 2 }])
-    t.match(await b.take([of('1')]), [{ fits: true, used: 2 }], 'asking again keeps the place')
+    t.match(await b.take([of('1')]), [{ fits: true, used: 2 }], 'a repeated request keeps the place')
     a.leave(place, '1')
     await a.take([hit(bucket(), 0)])
     t.match(await b.take([of('4')]), [{ fits: true, used: 2 }])
   })
 
-  t.test('a place is not taken where the bucket behind it is full', async (t) => {
+  t.test('a place is not taken if the bucket is full', async (t) => {
     const [a] = await open()
     const name = bucket('tool')
     made += 1

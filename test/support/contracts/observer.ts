@@ -1,8 +1,8 @@
-/** What every observer of decisions has to do. */
+/** Tests that every observer of decisions must pass. */
 import type { Test } from 'tap'
 import type { Decision, DecisionKind, Observer, Outcome } from '../../../src/telemetry/decision.js'
 
-/** The compiler checks that this is all of them. */
+/** The compiler checks that no kind is missing. */
 const kinds: Readonly<Record<DecisionKind, true>> = {
   refused: true,
   limited: true,
@@ -35,7 +35,7 @@ const kinds: Readonly<Record<DecisionKind, true>> = {
 }
 const outcomes: readonly Outcome[] = ['allowed', 'denied', 'failed']
 
-/** Every field that a caller can influence has the value `text`. */
+/** Returns a decision with `text` in every field that a caller can influence. */
 function full (kind: DecisionKind, outcome: Outcome, text: string): Decision {
   return {
     kind,
@@ -67,13 +67,13 @@ function full (kind: DecisionKind, outcome: Outcome, text: string): Decision {
 
 export interface OpenObserver {
   readonly observer: Observer
-  /** The span of a message, for an observer that has spans. */
+  /** Starts a span, for an observer with spans. */
   readonly span?: () => Decision['span']
 }
 
-/** `open`: a new observer, closed at the test's end. */
+/** `open` returns a new observer, which is closed at the test's end. */
 export async function observerContract (t: Test, open: (t: Test) => Promise<OpenObserver>): Promise<void> {
-  t.test('note takes a decision of every kind and outcome without other fields, and returns no promise', async t => {
+  t.test('note accepts a decision of every kind and outcome, and returns no promise', async t => {
     const { observer } = await open(t)
     for (const kind of Object.keys(kinds) as DecisionKind[]) {
       for (const outcome of outcomes) {
@@ -83,7 +83,7 @@ export async function observerContract (t: Test, open: (t: Test) => Promise<Open
     }
   })
 
-  t.test('note takes any text in any field and leaves the decision as it was', async t => {
+  t.test('note accepts any text in any field and does not change the decision', async t => {
     const { observer, span = () => undefined } = await open(t)
     for (const text of ['', ' ', '__proto__', 'a\n"b"{}\\', '\u0000\u2028\ud800', 'x'.repeat(100_000)]) {
       for (const kind of ['called', 'refused', 'limited', 'token-minted'] as const) {

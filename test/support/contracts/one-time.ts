@@ -1,4 +1,4 @@
-/** What every store of one-time things has to do. `open` gives two instances of one fleet, or the same one twice. */
+/** Tests that every one-time store must pass. `open` returns two instances, or one instance twice. */
 import type { Test } from 'tap'
 import type { OneTimeStore } from '../../../src/tokens/one-time-store.js'
 
@@ -6,7 +6,7 @@ export async function oneTimeContract (
   t: Test,
   open: () => Promise<readonly [OneTimeStore, OneTimeStore]>
 ): Promise<void> {
-  t.test('take gives what was put to one caller', async t => {
+  t.test('take returns an item to one caller', async t => {
     const [a, b] = await open()
     t.equal(await a.isFull(), false)
     t.equal(await a.put('one', 'sealed', 60_000), 'put')
@@ -20,14 +20,14 @@ export async function oneTimeContract (
     t.equal(await b.take('another'), undefined)
   })
 
-  t.test('take gives nothing after the ttl', async t => {
+  t.test('take returns nothing after the ttl', async t => {
     const [a, b] = await open()
     await a.put('short', 'sealed', 1)
     await new Promise(resolve => setTimeout(resolve, 20))
     t.equal(await b.take('short'), undefined)
   })
 
-  t.test('spend is true for the first, and again after the ttl', async t => {
+  t.test('spend is true the first time, and again after the ttl', async t => {
     const [a, b] = await open()
     const all = await Promise.all(
       Array.from({ length: 20 }, async (_, n) => await (n % 2 === 0 ? a : b).spend('state', 60_000))

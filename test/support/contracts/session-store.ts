@@ -1,4 +1,4 @@
-/** What every session store has to do. `open` gives two instances of one store, or the same one twice. */
+/** Tests that every session store must pass. `open` returns two instances, or one instance twice. */
 import type { Test } from 'tap'
 import type { NewSession, SessionBounds, SessionStore } from '../../../src/mcp/legacy/sessions/store.js'
 import { succeeds } from '../play.js'
@@ -20,17 +20,17 @@ function sessionOf (owner: string): NewSession {
 }
 
 export async function sessionStoreContract (t: Test, open: OpenStores): Promise<void> {
-  t.test('a session opened on one instance is used on the other, by its owner alone', async t => {
+  t.test('only its owner can use a session on the other instance', async t => {
     const [a, b] = await open(wide)
     t.same(await a.create('one', sessionOf('ada')), [])
     const record = await b.use('one', 'ada')
     t.same(record, { ...sessionOf('ada'), level: 0, uris: [], version: 1 })
     t.equal(await b.use('one', 'eve'), undefined)
     t.equal(await b.use('none', 'ada'), undefined)
-    t.equal(await b.use('one', 'ada', undefined, record), record, 'where nothing is new')
+    t.equal(await b.use('one', 'ada', undefined, record), record, 'an unchanged record is returned as it is')
   })
 
-  t.test('level and subscriptions count on both instances at once', async t => {
+  t.test('level and subscriptions apply on both instances at once', async t => {
     const [a, b] = await open(wide)
     await a.create('one', sessionOf('ada'))
     t.equal(await a.set('one', { level: 4 }), 2)
@@ -44,7 +44,7 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
     t.equal(await a.set('none', { level: 4 }), undefined)
   })
 
-  t.test('a session takes a hundred subscriptions', async t => {
+  t.test('a session has at most a hundred subscriptions', async t => {
     const [a, b] = await open(wide)
     await a.create('one', sessionOf('ada'))
     const outcomes = await Promise.all(
@@ -54,7 +54,7 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
     t.equal((await a.use('one', 'ada'))?.uris.length, 100)
   })
 
-  t.test('rights that a session was used with add up over both instances', async t => {
+  t.test('the rights used in a session add up over both instances', async t => {
     const [a, b] = await open(wide)
     await a.create('one', sessionOf('ada'))
     await b.use('one', 'ada', { admin: true, roles: ['admin'], scopes: ['b'], kinds: ['jwt  '] })
@@ -64,7 +64,7 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
     t.same([...used?.rights.kinds ?? []].sort(), ['api-key k ', 'jwt  '])
   })
 
-  t.test('one session more than a principal may have ends its least recently used', async t => {
+  t.test('beyond the limit of a principal its least recently used session ends', async t => {
     const [a, b] = await open({ ...wide, maxPerPrincipal: 2 })
     await a.create('eve', sessionOf('eve'))
     await a.create('one', sessionOf('ada'))
@@ -77,7 +77,7 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
     t.same(await found(b, 'eve', ['eve']), ['eve'])
   })
 
-  t.test('one session more than there may be ends one of the principal that has most', async t => {
+  t.test('beyond the total limit a session of the principal with most ends', async t => {
     const [a, b] = await open({ ...wide, max: 3 })
     await a.create('eve', sessionOf('eve'))
     await later()
@@ -87,11 +87,11 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
     await later()
     t.same(await b.create('bob', sessionOf('bob')), ['one'])
     await later()
-    t.same(await a.create('cid', sessionOf('cid')), ['eve'], 'where all have one, the least recently used')
+    t.same(await a.create('cid', sessionOf('cid')), ['eve'], 'of equals, the least recently used ends')
     t.same(await found(a, 'ada', ['one', 'two']), ['two'])
   })
 
-  t.test('sessions that open at once are no more than the bound', async t => {
+  t.test('concurrently opened sessions stay within the limit', async t => {
     const [a, b] = await open({ ...wide, max: 3 })
     const ids = Array.from({ length: 12 }, (_, n) => `s${n}`)
     const ended = await Promise.all(
@@ -102,7 +102,7 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
     t.equal(left.filter(record => record !== undefined).length, 3)
   })
 
-  t.test('a session that is not used is over, and one that is kept is not', async t => {
+  t.test('an unused session expires, and a kept one does not', async t => {
     const isKept = async (factor: number): Promise<boolean> => {
       const idleMs = 1000 * factor
       const [a, b] = await open({ ...wide, idleMs })
@@ -115,11 +115,11 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
       t.equal(await a.use('one', 'ada'), undefined)
       return await a.use('two', 'ada') !== undefined
     }
-    // A busy machine may be late to keep it.
+    // On a busy machine `keep` may run too late.
     t.ok(await succeeds(isKept))
   })
 
-  t.test('a session is over at the end of its life, however much it is used', async t => {
+  t.test('a session expires at the end of its lifetime, even if it is used', async t => {
     const [a, b] = await open({ ...wide, lifetimeMs: 300 })
     await a.create('one', sessionOf('ada'))
     let over: readonly string[] = []
@@ -137,7 +137,7 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
     t.equal(await a.use('one', 'ada'), undefined)
   })
 
-  t.test('a session that was ended is over on both instances', async t => {
+  t.test('an ended session is over on both instances', async t => {
     const [a, b] = await open(wide)
     await a.create('one', sessionOf('ada'))
     await b.end('one')
@@ -147,7 +147,7 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
     t.same(await a.keep(['one']), ['one'])
   })
 
-  t.test('a question of one instance is known on the other until it is answered', async t => {
+  t.test('a question of one instance is pending on the other until it is answered', async t => {
     const [a, b] = await open(wide)
     await a.create('one', sessionOf('ada'))
     await a.ask('one', 'a.1', { ...rights, admin: true }, 60_000)
@@ -159,7 +159,7 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
     t.equal(await b.asked('one', 'a.1'), undefined)
   })
 
-  t.test('names and texts of every kind are kept as they are', async t => {
+  t.test('names and texts of every kind are kept unchanged', async t => {
     const [a, b] = await open(wide)
     const odd = {
       ...sessionOf('ада:\n"{}'),
@@ -171,7 +171,7 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
   })
 }
 
-/** Uses are told apart by milliseconds. */
+/** Waits a few milliseconds, because the time of a use is in milliseconds. */
 async function later (): Promise<void> {
   await new Promise(resolve => setTimeout(resolve, 5))
 }

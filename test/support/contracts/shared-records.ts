@@ -1,6 +1,6 @@
 /**
- * What every store of created and revoked tokens has to do. `open` gives a function that opens one more server on
- * the same store.
+ * Tests that every store of created and revoked tokens must pass. `open` returns a function that opens
+ * another server on the same store.
  */
 import type { Test } from 'tap'
 import type { Ledger } from '../../../src/ledger/ledger.js'
@@ -13,7 +13,7 @@ export type OpenServers = (t: Test) => Promise<() => Promise<Ledger>>
 const withToken = (tokenId: string) => ({ id: 'jwt:ada', tokenId, issuedAt: Date.now() })
 
 export async function sharedRecordsContract (t: Test, open: OpenServers): Promise<void> {
-  t.test('a created token is listed on another server as it was recorded', async t => {
+  t.test('a created token is listed unchanged on another server', async t => {
     const next = await open(t)
     const [a, b] = [await next(), await next()]
     const minted = mintedRecord({ subject: 'Ада 愛\n"{}', scopes: ['files:read'] })
@@ -54,7 +54,7 @@ export async function sharedRecordsContract (t: Test, open: OpenServers): Promis
     t.same(late.frozen(), ['tool:search'])
   })
 
-  t.test('a token is not created with a credential that another server revoked', async t => {
+  t.test('a credential revoked on another server cannot create a token', async t => {
     const next = await open(t)
     const [a, b] = [await next(), await next()]
     await a.revokeToken('minter', commandLine)
@@ -62,7 +62,7 @@ export async function sharedRecordsContract (t: Test, open: OpenServers): Promis
     t.same(b.list()?.tokens, [])
   })
 
-  t.test('revoking a token revokes what another server created with it', async t => {
+  t.test('revoking a token revokes the tokens another server created with it', async t => {
     const next = await open(t)
     const [a, b] = [await next(), await next()]
     await a.mint(mintedRecord({ id: 'child', by: { principal: 'jwt:x', tokenId: 'root' } }))
@@ -93,7 +93,7 @@ export async function sharedRecordsContract (t: Test, open: OpenServers): Promis
     t.same(heard, ['192.0.2.1'])
   })
 
-  t.test('tokens created at once on two servers are all recorded', async t => {
+  t.test('tokens created concurrently on two servers are all recorded', async t => {
     const next = await open(t)
     const states = [await next(), await next()] as const
     const all = Array.from({ length: 200 }, () => mintedRecord())

@@ -1,4 +1,4 @@
-/** What the commands and the admin's tools show and end of signed-in clients, while the server runs. */
+/** Commands and admin tools that list and revoke signed-in clients of a running server. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { addKey, directory, keyFile } from '../../../support/keys.js'
@@ -48,7 +48,7 @@ for (const [what, args] of [
     await until(async () => (await post(app, callOf('whoami'), ends.bearer)).status === 401)
     t.equal((await post(app, callOf('whoami'), stays.bearer)).status, 200)
     t.ok(await isRefreshRefused(app, ends.clientId, ends.refreshToken))
-    t.equal((await post(app, callOf('whoami'), { 'x-api-key': bobs.key })).status, 200, 'the key stays good')
+    t.equal((await post(app, callOf('whoami'), { 'x-api-key': bobs.key })).status, 200, 'the key stays valid')
   })
 }
 

@@ -1,4 +1,4 @@
-/** Keys that `tokens revoke-key` ends, and what the commands for keys say of them. */
+/** `tokens revoke-key`, and the keys commands for keys that it revoked. */
 import { writeFileSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'

@@ -1,4 +1,4 @@
-/** What `token` prints, and when it does not. */
+/** The output and the errors of `token`. */
 import { createHmac } from 'node:crypto'
 import t from 'tap'
 import { say } from '../../../support/terminal.js'
@@ -53,7 +53,7 @@ const refused: Array<[string, string[], Record<string, string>, RegExp]> = [
   ['an empty user', ['--user', ' '], { JWT_SECRET: secret }, /user id/],
   ['a control character in the user', ['--user', 'ada\u0000'], { JWT_SECRET: secret }, /user id/],
   ['empty scopes', ['--user', 'ada', '--scopes', ''], { JWT_SECRET: secret }, /It is empty/],
-  ['a lifetime that is none', ['--user', 'ada', '--expires', 'soon'], { JWT_SECRET: secret }, /^--expires: /],
+  ['an invalid lifetime', ['--user', 'ada', '--expires', 'soon'], { JWT_SECRET: secret }, /^--expires: /],
   ['no lifetime', ['--user', 'ada', '--expires', '0'], { JWT_SECRET: secret }, /^--expires: /],
   [
     'a lifetime above the cap',

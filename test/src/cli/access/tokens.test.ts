@@ -1,4 +1,4 @@
-/** What `tokens` lists and ends, and what `token` puts on record. */
+/** `tokens` lists and revokes the tokens that `token` records. */
 import { existsSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -122,15 +122,15 @@ t.test('tokens revoke-subject revokes up to now or a given time', async t => {
 })
 
 for (const [what, damage] of [
-  ['a line that is not as it was written', (text: string) => text.replace('key-revoked', 'key-revokes')],
+  ['an altered line', (text: string) => text.replace('key-revoked', 'key-revokes')],
   ['another heading', (text: string) => `x${text}`],
-  ['nothing in it', () => '']
+  ['no content', () => '']
 ] as const) {
   t.test(`keys commands report that they cannot tell if the journal has ${what}`, async t => {
     const STATE_DIR = await statePath(t)
     const { record, key } = newKey()
     const env = { STATE_DIR, API_KEYS_FILE: await keyFile(t, [record]) }
-    // Polling it would put right what follows.
+    // Polling would repair the journal before the commands read it.
     const state = await openState(t, { directory: STATE_DIR, pollMs: 3_600_000 })
     await state.revokeKey(record.id, commandLine)
     const journal = join(STATE_DIR, 'journal')
@@ -148,27 +148,27 @@ const aToken = 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln'
 const aKey = mintKey().key
 
 for (const [what, args, complaint] of [
-  ['a token in place of its id', ['revoke', aToken], /a credential, not an id/],
+  ['a token instead of its id', ['revoke', aToken], /a credential, not an id/],
   ['a token with white space before it', ['revoke', ` ${aToken}`], /a credential, not an id/],
   ['a whole header', ['revoke', `Bearer ${aToken}`], /a credential, not an id/],
-  ['a key in place of the id of a token', ['revoke', aKey], /a credential, not an id/],
+  ['a key instead of a token id', ['revoke', aKey], /a credential, not an id/],
   ['a claim code', ['revoke', `mcp_claim_${'A-'.repeat(21)}A`], /a credential, not an id/],
-  ['a token in place of a user', ['revoke-subject', aToken], /a credential, not an id/],
-  ['a token in place of a principal', ['revoke-subject', '--principal', `oauth:${aToken}`], /a credential, not an id/],
-  ['a key in place of its id', ['revoke-key', aKey], /not a key id/],
-  ['a key of another form in place of its id', ['revoke-key', 'ab'.repeat(32)], /not a key id/],
-  ['the name of a key in place of its id', ['revoke-key', 'laptop'], /not a key id/],
+  ['a token instead of a user', ['revoke-subject', aToken], /a credential, not an id/],
+  ['a token as a principal', ['revoke-subject', '--principal', `oauth:${aToken}`], /a credential, not an id/],
+  ['a key instead of its id', ['revoke-key', aKey], /not a key id/],
+  ['another form of key instead of its id', ['revoke-key', 'ab'.repeat(32)], /not a key id/],
+  ['the name of a key instead of its id', ['revoke-key', 'laptop'], /not a key id/],
   ['an empty id', ['revoke', ''], /is not an id/],
   ['an id of white space', ['revoke', '  '], /is not an id/],
   ['an empty user', ['revoke-subject', ''], /is not an id/],
-  ['an empty id of a key', ['revoke-key', 'apikey:'], /not a key id/],
+  ['an empty key id', ['revoke-key', 'apikey:'], /not a key id/],
   ['no id', ['revoke'], /missing required argument/],
-  ['a time that is none', ['revoke-subject', 'ada', '--before', 'yesterday'], /a time with a zone/],
-  ['a day that is none', ['revoke-subject', 'ada', '--before', '2026-02-31T12:00:00Z'], /a time with a zone/],
+  ['an invalid time', ['revoke-subject', 'ada', '--before', 'yesterday'], /a time with a zone/],
+  ['an invalid day', ['revoke-subject', 'ada', '--before', '2026-02-31T12:00:00Z'], /a time with a zone/],
   ['a time without a zone', ['revoke-subject', 'ada', '--before', '2026-01-31T12:00:00'], /a time with a zone/],
   ['a day alone', ['revoke-subject', 'ada', '--before', '2026-01-31'], /a time with a zone/],
-  ['an hour that is none', ['revoke-subject', 'ada', '--before', '2026-01-31T25:00:00Z'], /a time with a zone/],
-  ['a time to come', ['revoke-subject', 'ada', '--before', '2999-01-01T00:00:00Z'], /future/]
+  ['an invalid hour', ['revoke-subject', 'ada', '--before', '2026-01-31T25:00:00Z'], /a time with a zone/],
+  ['a future time', ['revoke-subject', 'ada', '--before', '2999-01-01T00:00:00Z'], /future/]
 ] as const) {
   t.test(`${what} is refused, not repeated and not stored`, async t => {
     const STATE_DIR = await statePath(t)

@@ -1,4 +1,4 @@
-/** What `unlock` does for a running server, and what it refuses. */
+/** `unlock` on a running server, and its errors. */
 import { dirname } from 'node:path'
 import t from 'tap'
 import { buildApp } from '../../../../src/app.js'

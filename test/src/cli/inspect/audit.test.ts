@@ -1,6 +1,4 @@
-/**
- * `audit`: what `verify` and `show` print, and how they exit, also for what a stranger or an intruder wrote.
- */
+/** The output and exit codes of `audit verify` and `audit show`, also for hostile records. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -25,7 +23,7 @@ const tools = [
 
 interface Audited { readonly directory: string, readonly file: string, readonly env: Record<string, string> }
 
-/** A server that served `messages` with an audit, and has ended. Its log is `server.log`. */
+/** Runs a server with an audit that serves `messages` and exits. Its log is `server.log`. */
 async function audited (t: Test, messages: readonly unknown[], env: Record<string, string> = {}): Promise<Audited> {
   const directory = t.testdir({})
   const file = join(directory, 'audit.jsonl')
@@ -159,7 +157,7 @@ t.test('audit show escapes text from callers', async t => {
   for (const args of [[], ['--json']]) {
     const { stdout } = await say(['audit', 'show', ...args], directory, env)
     t.notMatch(stdout, /[^\n\x20-\x7e\ufffd]/)
-    // Its columns are as wide as what stands in them, and that is bounded.
+    // Columns are as wide as their longest value, which is bounded.
     t.ok(Math.max(...stdout.split('\n').map(line => line.length)) < 2500)
   }
 })

@@ -1,4 +1,4 @@
-/** `can`: who may, who may not, and which rule decides. */
+/** `can` reports who may do what, and which rule decides. */
 import { execFileSync } from 'node:child_process'
 import t, { type Test } from 'tap'
 import { mintToken } from '../../../../src/tokens/mint.js'
@@ -13,7 +13,7 @@ interface Place {
   readonly write: (token: string) => void
 }
 
-/** Settings with a key file, an own state directory and a policy file. */
+/** Returns settings with a key file, a state directory and a policy file. */
 async function place (t: Test, env: Record<string, string> = {}): Promise<Place> {
   const directory = t.testdir({
     'policies.json': JSON.stringify({ tools: { search: { access: { scopes: ['files:read'] } }, whoami: {} } })

@@ -1,4 +1,4 @@
-/** What `config` shows, and what it never does. */
+/** `config` shows all settings and no secrets. */
 import { chmodSync, chownSync, existsSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
@@ -201,7 +201,7 @@ t.test('config reports a shared state directory without changing it', async t =>
 
 t.test(
   'config reports a state directory of another user',
-  { skip: isRoot ? false : 'only root can make one' },
+  { skip: isRoot ? false : 'only root can create one' },
   async t => {
     const STATE_DIR = join(t.testdir({ theirs: {} }), 'theirs')
     chmodSync(STATE_DIR, 0o755)
@@ -213,7 +213,7 @@ t.test(
 )
 
 t.test('config reports a state directory that is not writable', { skip: unlessNobodyCan() }, async t => {
-  // Root writes everywhere: there it runs as nobody.
+  // Root can write everywhere, so root runs this as nobody.
   const STATE_DIR = isRoot ? '/state' : t.testdir({})
   if (!isRoot) chmodSync(STATE_DIR, 0o500)
   const run = start(t, process.execPath, [...viaTsx, 'config'], {

@@ -1,4 +1,4 @@
-/** `doctor`: what it prints, and how it exits. */
+/** The output and exit codes of `doctor`. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -77,7 +77,7 @@ for (const [what, args, message] of [
   ],
   ['a key file without a URL', ['--key-file', 'key.txt'], /require --url/],
   [
-    'a key file that is not there',
+    'a missing key file',
     ['--url', 'http://127.0.0.1:1/mcp', '--key-file', 'none.txt'],
     /none\.txt cannot be read \(ENOENT\)/
   ],

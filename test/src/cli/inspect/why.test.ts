@@ -1,4 +1,4 @@
-/** `why`: from a request id to the reason, out of the log or the audit. */
+/** `why` finds the reason for a request id in the log or the audit. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'

@@ -1,4 +1,4 @@
-/** What the key commands make, list and show. */
+/** `keys create`, `keys list` and `keys show`. */
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'

@@ -1,4 +1,4 @@
-/** Keys of API_KEYS that `keys import` takes over into the file. */
+/** `keys import` copies keys from API_KEYS to the key file. */
 import { readdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
@@ -67,7 +67,10 @@ t.test('an API_KEYS key stays valid unless the key file says otherwise', async t
   t.match(await keys(cwd, ['verify'], 'the-first-key-of-many'), { code: 1, stdout: /revoked/ })
 })
 
-for (const [what, key] of [['of its own form', mintKey().key], ['of another form', 'the-first-key-of-many']] as const) {
+for (const [what, key] of [
+  ['in the form of a managed key', mintKey().key],
+  ['in another form', 'the-first-key-of-many']
+] as const) {
   const id = sha256(key).slice(0, 12)
   const ends: Array<[string, string[]]> = [
     ['as a key', ['revoke-key', id]],

@@ -1,4 +1,4 @@
-/** What `keys verify` says of a key, and what rotation, disabling and revocation make of it. */
+/** `keys verify`, also after `keys rotate`, `keys disable` and `keys revoke`. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -89,7 +89,7 @@ t.test('keys verify reports a key in a file that the server does not use', async
   t.match(
     await say(['keys', 'verify'], cwd, { API_KEYS: key }, key),
     { code: 0, stdout: /^Valid/, stderr: unused },
-    'where the list is all that the server asks'
+    'the server checks only the list'
   )
 })
 

@@ -1,4 +1,4 @@
-/** What the key commands refuse, and what their help says. */
+/** The errors and the help of the keys commands. */
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -48,9 +48,9 @@ const refused: Array<[string, string[], RegExp]> = [
   ['metadata without a value', ['create', '--name', 'a', '--meta', 'tenant'], /name=value/],
   ['metadata without a name', ['create', '--name', 'a', '--meta', '=acme'], /name=value/],
   ['metadata twice', ['create', '--name', 'a', '--meta', 'a=1', '--meta', 'a=2'], /Use each name only once/],
-  ['a lifetime that is none', ['create', '--name', 'a', '--expires', 'soon'], /lifetime/],
-  ['a network that is none', ['create', '--name', 'a', '--cidrs', '10.0.0.0/99'], /A network must be/],
-  ['networks that are none', ['create', '--name', 'a', '--cidrs', ''], /--cidrs .*It is empty/],
+  ['an invalid lifetime', ['create', '--name', 'a', '--expires', 'soon'], /lifetime/],
+  ['an invalid network', ['create', '--name', 'a', '--cidrs', '10.0.0.0/99'], /A network must be/],
+  ['invalid networks', ['create', '--name', 'a', '--cidrs', ''], /--cidrs .*It is empty/],
   [
     'nothing between the commas of networks',
     ['create', '--name', 'a', '--cidrs', ' ,'],
@@ -61,18 +61,18 @@ const refused: Array<[string, string[], RegExp]> = [
   ['a limit of zero', ['create', '--name', 'a', '--rate-limit', '0'], /whole number/],
   ['an unknown id', ['revoke', 'k00000000000'], /No key has that id/],
   ['no id', ['show'], /missing required argument/],
-  ['a grace that is none', ['rotate', 'k00000000000', '--grace', 'long'], /lifetime/],
+  ['an invalid grace period', ['rotate', 'k00000000000', '--grace', 'long'], /lifetime/],
   [
-    'a grace that is none, with the one that ends it now',
+    'a negative grace period',
     ['rotate', 'k00000000000', '--grace', '-1'],
     /It must be 0, digits/
   ],
-  ['an address that is none', ['verify', '--address', 'nonsense'], /It must be an address/],
+  ['an invalid address', ['verify', '--address', 'nonsense'], /It must be an address/],
   ['no address', ['verify', '--address', ''], /It must be an address/],
   ['no key in API_KEYS to import', ['import', '--configured'], /API_KEYS is not set/],
   ['no input to import', ['import'], /no keys to import/],
   ['no input to verify', ['verify'], /no key on standard input/],
-  ['a command that is none', ['destroy'], /unknown command/]
+  ['an unknown command', ['destroy'], /unknown command/]
 ]
 
 for (const [what, args, sentence] of refused) {

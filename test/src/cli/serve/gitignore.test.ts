@@ -7,10 +7,10 @@ import { say } from '../../../support/terminal.js'
 for (const [what, before, after] of [
   ['no .gitignore', undefined, '.env\n.state/\n'],
   ['an empty one', '', '.env\n.state/\n'],
-  ['one without a line break at its end', 'node_modules', 'node_modules\n.env\n.state/\n'],
-  ['one that ignores .env', '.env\n', '.env\n.state/\n'],
-  ['one that ignores both, otherwise spelt', '/.env\r\n/.state\r\n', '/.env\r\n/.state\r\n'],
-  ['one that speaks of it in a comment', '# .env\n', '# .env\n.env\n.state/\n']
+  ['a file without a line break at its end', 'node_modules', 'node_modules\n.env\n.state/\n'],
+  ['a file that ignores .env', '.env\n', '.env\n.state/\n'],
+  ['a file that ignores both with other patterns', '/.env\r\n/.state\r\n', '/.env\r\n/.state\r\n'],
+  ['a file that mentions .env in a comment', '# .env\n', '# .env\n.env\n.state/\n']
 ] as const) {
   t.test(`init in a repository with ${what} ignores .env and .state`, async t => {
     const directory = t.testdir({ '.git': {} })

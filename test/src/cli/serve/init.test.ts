@@ -1,4 +1,4 @@
-/** What `init` writes and prints, the first time and the second. */
+/** The files and the output of `init`, the first and the second time. */
 import { execFileSync } from 'node:child_process'
 import { chownSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** What becomes of a command whose output cannot be written. */
+/** Commands whose output cannot be written. */
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { readKeyFile } from '../../../../src/api-keys/file.js'
@@ -6,7 +6,7 @@ import { directory, keyFile, newKey } from '../../../support/keys.js'
 import { start, viaTsx, type Running } from '../../../support/process.js'
 import { secret } from '../../../support/tokens.js'
 
-/** Runs a command with its output going `where`, as a shell has it. */
+/** Runs a command with a shell redirection such as `> /dev/full`. */
 function writing (t: Test, cwd: string, where: string, ...args: string[]): Running {
   return start(t, 'sh', ['-c', `"$@" ${where}`, 'sh', process.execPath, ...viaTsx, ...args], {
     cwd,

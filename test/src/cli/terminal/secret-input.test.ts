@@ -1,11 +1,11 @@
-/** How a secret is asked for, and how the question ends without one. */
+/** Prompts for a secret, and how they end. */
 import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { run } from '../../../../src/cli/program.js'
 import { readSecret } from '../../../../src/cli/terminal/secret-input.js'
 import { keyFile } from '../../../support/keys.js'
 
-/** A person who types `text`. */
+/** Returns a terminal on which a person types `text`. */
 function typing (text: string): PassThrough & { isTTY: boolean } {
   const keyboard = Object.assign(new PassThrough(), { isTTY: true })
   keyboard.write(text)

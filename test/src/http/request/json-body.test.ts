@@ -1,6 +1,6 @@
 /**
- * Bodies that are JSON are read as JSON, and all others are refused. The cases named `n_`, `y_` and
- * `i_` are from JSONTestSuite by Nicolas Seriot (MIT).
+ * JSON bodies are parsed, and all other bodies are refused. The cases named `n_`, `y_` and `i_` are from
+ * JSONTestSuite by Nicolas Seriot (MIT).
  */
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -183,7 +183,7 @@ const bodyless: Array<[string, 'DELETE' | 'POST', Record<string, string>, string
   ['a DELETE with text in chunks', 'DELETE', { ...text, 'transfer-encoding': 'chunked' }, undefined, 415],
   ['a DELETE with a wrong body', 'DELETE', json, '{', 400],
   ['a POST with the type alone', 'POST', json, undefined, 400],
-  ['a POST with another type alone', 'POST', text, undefined, 415]
+  ['a POST with only another type', 'POST', text, undefined, 415]
 ]
 for (const [what, method, headers, payload, status] of bodyless) {
   t.test(`${what} gets ${status}`, async t => {
@@ -210,5 +210,5 @@ t.test('a body with more than 100,000 values is refused', async t => {
     Buffer.from(`{"id":123456,"items":[${Array.from({ length: count }, () => 100).join(',')}]}`)
   t.throws(() => parseJson(numbers(100_001)), { code: 'MCP_ERR_TOO_MANY_VALUES' })
   t.equal((parseJson(numbers(99_990)) as { items: number[] }).items.length, 99_990)
-  t.ok(parseJson(Buffer.from(JSON.stringify({ text: ','.repeat(300_000) }))), 'commas inside of a text are none')
+  t.ok(parseJson(Buffer.from(JSON.stringify({ text: ','.repeat(300_000) }))), 'commas in text do not count')
 })

@@ -1,4 +1,4 @@
-/** Which requests keep the id that a proxy gave them, and that every answer tells its id. */
+/** Request ids: which ones a proxy may set, and where they are returned. */
 import { type AddressInfo, connect } from 'node:net'
 import Fastify from 'fastify'
 import t from 'tap'
@@ -33,7 +33,7 @@ for (const [proxy, address] of [
   [undefined, '127.0.0.1']
 ] as const) {
   t.test(
-    `the X-Request-Id from ${address ?? 'nobody'} is replaced if TRUST_PROXY is ${proxy ?? 'empty'}`,
+    `the X-Request-Id from ${address ?? 'an unknown peer'} is replaced if TRUST_PROXY is ${proxy ?? 'empty'}`,
     async t => {
       t.match(idOf(proxy === undefined ? [] : [proxy], address, 'edge-0001'), uuid)
     }

@@ -1,4 +1,4 @@
-/** Which requests the limits and the authentication leave alone. */
+/** Requests that are exempt from the limits or the authentication. */
 import Fastify, { type InjectOptions } from 'fastify'
 import t from 'tap'
 import { isOAuthProbe, isPreflight, isPublic, isUncharged } from '../../../../src/http/request/route-config.js'
@@ -10,7 +10,7 @@ const requests: Array<[string, InjectOptions, string[]]> = [
   ['a closed route', { url: '/closed' }, []],
   ['a public route', { url: '/public' }, ['isPublic', 'isUncharged']],
   ['a route that costs nothing', { url: '/free' }, ['isUncharged']],
-  ['a route whose settings are other values', { url: '/odd' }, []],
+  ['a route with invalid settings', { url: '/odd' }, []],
   ['a preflight', { method: 'OPTIONS', url: '/closed', headers: preflight }, ['isPreflight']],
   [
     'a preflight on an unknown path',
@@ -42,11 +42,11 @@ const requests: Array<[string, InjectOptions, string[]]> = [
   ['an unknown path where clients register', { method: 'POST', url: '/register' }, ['isOAuthProbe']],
   ['an unknown path where clients get tokens', { method: 'POST', url: '/token?x' }, ['isOAuthProbe']],
   ['an unknown path where people sign in', { url: '/authorize?client_id=x' }, ['isOAuthProbe']],
-  ['an unknown path that ends like one of these', { url: '/unknown/register' }, []],
-  ['an unknown path that begins like one of these', { url: '/register/x' }, []],
+  ['an unknown path with such an ending', { url: '/unknown/register' }, []],
+  ['an unknown path with such a beginning', { url: '/register/x' }, []],
   ['a closed route below /.well-known/', { url: '/.well-known/closed' }, []],
   ['a closed route with a parameter below /.well-known/', { url: '/.well-known/of/ada' }, []],
-  ['a closed route that is asked about /.well-known/', { url: '/closed?/.well-known/x' }, []],
+  ['a closed route with /.well-known/ in its query', { url: '/closed?/.well-known/x' }, []],
   ['an unknown path that only mentions .well-known', { url: '/unknown?/.well-known/x' }, []],
   ['an unknown path with .well-known escaped', { url: '/%2ewell-known/x' }, []]
 ]

@@ -25,7 +25,7 @@ for (const [what, text] of [
   ['one character more', `${line} `],
   ['another length', line.replace(/^\d+/, '20')],
   ['another checksum', line.replace(/ [0-9a-f]{16} /, ' 0000000000000000 ')],
-  ['a line behind a torn one', `${line.slice(0, 30)}${line}`]
+  ['a line after a torn line', `${line.slice(0, 30)}${line}`]
 ] as const) {
   t.test(`${what} is damaged`, async t => {
     t.equal(readLine(text), 'damaged')

@@ -1,6 +1,6 @@
 /**
- * What a handler may return: what clients would throw away is a fault that says what, or leaves in a form
- * that is right.
+ * Results of handlers. A result that clients would reject is corrected, or becomes a fault that names the
+ * reason.
  */
 import t from 'tap'
 import { z } from 'zod'
@@ -37,7 +37,7 @@ for (const [what, given, output, expected] of [
     { content: text('none') }
   ],
   [
-    'null for what is left out',
+    'null for omitted members',
     { content: text('a'), structuredContent: null, isError: null, _meta: null },
     undefined,
     { content: text('a') }
@@ -49,7 +49,7 @@ for (const [what, given, output, expected] of [
     { content: text('{"n":null}'), structuredContent: { n: null } }
   ],
   [
-    'a date where the schema takes its text',
+    'a date for a string in the schema',
     { structuredContent: { n: new Date(0) } },
     { type: 'object', properties: { n: { type: 'string' } } },
     {
@@ -67,7 +67,7 @@ for (const [what, given, output, expected] of [
     }
   ],
   [
-    'what a transform makes',
+    'the result of a transform',
     { structuredContent: { n: 'x' } },
     z.object({
       n: z
@@ -189,7 +189,7 @@ for (const [what, given, output, words] of [
   ['isError as a text', { content: [], isError: 'yes' }, undefined, /isError/],
   ['a list', [1], undefined, /neither a string nor a result/],
   ['a text under a schema', 'hi', raw, /has an output schema/],
-  ['an object of its own', { n: 1 }, undefined, /not a result/]
+  ['a class instance', { n: 1 }, undefined, /not a result/]
 ] as const) {
   t.test(`${what} is a fault with its reason`, async t => {
     await t.rejects(result(given, output), { name: 'TypeError', message: words })

@@ -1,4 +1,4 @@
-/** Other policies for the tools of a running endpoint. */
+/** Changes the policies of a running endpoint. */
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import type { AppOptions } from '../../../../src/app.js'

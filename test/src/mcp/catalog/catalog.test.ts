@@ -1,4 +1,4 @@
-/** What stands in the way of a caller, by every way to a prompt and a resource. */
+/** Access to prompts and resources in every method. */
 import t from 'tap'
 import {
   InsufficientScopeError,
@@ -49,7 +49,7 @@ for (const [what, method, params] of ways) {
     for (const denied of ['hide', 'error', 'challenge'] as const) await t.resolves(run(catalogFor(denied), ada))
   })
 
-  t.test(`a caller that ${what} that is hidden gets an unknown item`, async t => {
+  t.test(`a caller that ${what} gets an unknown item if it is hidden`, async t => {
     const byMethod = method === 'resources/read' ? UnknownResourceError : UnknownPromptError
     const unknown = what === 'completes a template' ? InvalidParamsError : byMethod
     for (const denied of ['hide', 'challenge'] as const) {

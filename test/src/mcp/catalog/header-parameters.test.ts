@@ -1,4 +1,4 @@
-/** The headers that repeat arguments, in the forms that a client may give them. */
+/** Headers that repeat arguments, in every form that clients may send. */
 import t from 'tap'
 import { HeaderMismatchError } from '../../../../src/errors.js'
 import { checkHeaderParameters, headerParameters } from '../../../../src/mcp/catalog/header-parameters.js'
@@ -19,7 +19,7 @@ const schema = {
 const parameters = headerParameters(schema, 'region')
 
 for (const [what, args, headers] of [
-  ['a value as it is', { region: 'Hello' }, { 'mcp-param-region': 'Hello' }],
+  ['a plain value', { region: 'Hello' }, { 'mcp-param-region': 'Hello' }],
   ['a value with blanks around it', { region: 'Hello' }, { 'mcp-param-region': ' Hello ' }],
   ['an encoded value', { region: 'Grüße' }, { 'mcp-param-region': '=?base64?R3LDvMOfZQ==?=' }],
   ['an encoded value of no length', { region: '' }, { 'mcp-param-region': '=?base64??=' }],
@@ -39,7 +39,7 @@ for (const [what, args, headers] of [
   ['a value with a tab within', { region: 'a\tb' }, { 'mcp-param-region': '\ta\tb' }],
   ['a number that no client knows exactly, without a header,', { filter: { count: 2 ** 60 } }, {}],
   [
-    'such a number in its header',
+    'the same number in its header',
     { filter: { count: 2 ** 60 } },
     { 'mcp-param-count': '1152921504606846976' }
   ],
@@ -55,16 +55,16 @@ for (const [what, args, headers] of [
 for (const [what, args, headers] of [
   ['another value', { region: 'Hello' }, { 'mcp-param-region': 'hello' }],
   ['a missing header', { region: 'Hello' }, {}],
-  ['a header that came twice', { region: 'Hello' }, { 'mcp-param-region': ['Hello', 'Hello'] }],
+  ['a repeated header', { region: 'Hello' }, { 'mcp-param-region': ['Hello', 'Hello'] }],
   ['Base64 without its padding', { region: 'Hello' }, { 'mcp-param-region': '=?base64?SGVsbG8?=' }],
   ['Base64 with other characters', { region: 'Hello' }, { 'mcp-param-region': '=?base64?SGVs!!!bG8=?=' }],
   ['Base64 of broken UTF-8', { region: '\uFFFD' }, { 'mcp-param-region': '=?base64?/w==?=' }],
-  ['a byte order mark that the body has not', { region: 'eu' }, { 'mcp-param-region': '=?base64?77u/ZXU=?=' }],
-  ['a value that is no ASCII as it is', { region: 'grüße' }, { 'mcp-param-region': 'grüße' }],
+  ['a byte order mark missing in the body', { region: 'eu' }, { 'mcp-param-region': '=?base64?77u/ZXU=?=' }],
+  ['a plain value that is not ASCII', { region: 'grüße' }, { 'mcp-param-region': 'grüße' }],
   ['a control character', { region: 'e\u0007u' }, { 'mcp-param-region': 'e\u0007u' }],
-  ['another blank after a value', { region: 'eu' }, { 'mcp-param-region': 'eu\u00A0' }],
-  ['broken Base64 of an argument that is not there', {}, { 'mcp-param-region': '=?base64?***?=' }],
-  ['another number where no client knows it exactly', { filter: { count: 2 ** 60 } }, { 'mcp-param-count': '12' }],
+  ['a no-break space after a value', { region: 'eu' }, { 'mcp-param-region': 'eu\u00A0' }],
+  ['broken Base64 for a missing argument', {}, { 'mcp-param-region': '=?base64?***?=' }],
+  ['another number beyond exact integers', { filter: { count: 2 ** 60 } }, { 'mcp-param-count': '12' }],
   ['another number', { filter: { count: 12 } }, { 'mcp-param-count': '13' }],
   ['a number in another notation', { filter: { count: 16 } }, { 'mcp-param-count': '0x10' }]
 ] as const) {

@@ -1,4 +1,4 @@
-/** Which URI is which resource: templates share out what they are given, in time that grows with its length alone. */
+/** Matches URIs to resources and templates, in time that grows only with the length of the URI. */
 import t from 'tap'
 import { ResourceRegistry } from '../../../../src/mcp/catalog/resource-registry.js'
 import { RightsGate } from '../../../../src/mcp/catalog/rights.js'
@@ -82,7 +82,7 @@ for (const [template, uri] of [
 
 t.test('a run of separators is matched at once with many variables', async t => {
   for (const end of ['', '/', 'x']) variablesOf('log://{a}-{b}-{c}-{d}-{e}-{f}', `log://${'-'.repeat(2000)}${end}`)
-  t.pass('and did not take minutes')
+  t.pass('the match ends at once')
 })
 
 for (const template of [
@@ -131,7 +131,7 @@ for (const [what, resources, uri, name] of [
     'note://admin/{id}'
   ],
   [
-    'more text in front',
+    'more literal text before the first variable',
     [template('note://{a}/x/{b}'), template('note://y/{a}/{b}')],
     'note://y/x/1',
     'note://y/{a}/{b}'
@@ -142,7 +142,7 @@ for (const [what, resources, uri, name] of [
     'note://1-2/x',
     'note://{a}/x'
   ],
-  ['more text', [template('note://{a}/{b}'), template('note://{a}/x{b}')], 'note://1/x2', 'note://{a}/x{b}']
+  ['more literal text', [template('note://{a}/{b}'), template('note://{a}/x{b}')], 'note://1/x2', 'note://{a}/x{b}']
 ] as const) {
   t.test(`the most specific resource is used: ${what}`, async t => {
     t.equal(registryOf(...resources).find(uri)?.item.name, name)
@@ -169,7 +169,7 @@ for (const [uri, asked] of [
 }
 
 for (const [what, uri] of [
-  ['is no URI', 'notes'],
+  ['is not a URI', 'notes'],
   ['has a segment of two dots', 'note://a/../b'],
   ['has braces', 'note://a/{b}'],
   ['holds a backslash', 'note://a\\b'],

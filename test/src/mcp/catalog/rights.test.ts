@@ -1,4 +1,4 @@
-/** The one gate: what is shown, what may be used, and what is said where not. */
+/** The gate for items: who sees and uses an item, and how others are refused. */
 import t from 'tap'
 import { NotAllowedError, UnknownToolError } from '../../../../src/errors.js'
 import { type Refusals, RightsGate } from '../../../../src/mcp/catalog/rights.js'

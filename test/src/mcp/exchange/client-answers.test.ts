@@ -1,4 +1,4 @@
-/** What a caller may answer when it is asked. */
+/** Answers of clients to sampling, elicitation and roots requests. */
 import t from 'tap'
 import { InvalidParamsError } from '../../../../src/errors.js'
 import { type QuestionMethod, checkedAnswer } from '../../../../src/mcp/exchange/client-answers.js'
@@ -31,17 +31,17 @@ for (const [what, method, answer] of [
 
 for (const [what, method, answer] of [
   ['another action', 'elicitation/create', { action: 'obey', content: { count: 1 } }],
-  ['a field that was left out', 'elicitation/create', { action: 'accept', content: {} }],
+  ['a missing field', 'elicitation/create', { action: 'accept', content: {} }],
   ['no content at all', 'elicitation/create', { action: 'accept' }],
   ['a field beyond its bounds', 'elicitation/create', { action: 'accept', content: { count: 4 } }],
   ['a field of another type', 'elicitation/create', { action: 'accept', content: { count: '1' } }],
   [
-    'a choice that was not offered',
+    'an invalid choice',
     'elicitation/create',
     { action: 'accept', content: { count: 1, kind: 'c' } }
   ],
   [
-    'an object where a form is flat',
+    'an object in a flat form',
     'elicitation/create',
     { action: 'accept', content: { count: 1, more: { deep: true } } }
   ],

@@ -1,4 +1,4 @@
-/** One message from its arrival to its answer: the deadline, the ways to end early, and silence after the end. */
+/** An exchange from request to answer: its deadline, its early ends and silence after the end. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { CancelledError, RateLimitedError, UnauthenticatedError } from '../../../../src/errors.js'
@@ -42,7 +42,7 @@ t.test('an item has its own deadline and an additional cost', async t => {
   await t.rejects(exchange.race(never()), { code: 'MCP_ERR_DEADLINE' })
 })
 
-t.test('a call that speaks before its answer ends with the credential, not at its deadline', async t => {
+t.test('a call that sent a message ends with the credential, not at its deadline', async t => {
   const expiresAt = Date.now() + 20
   const over = () => Date.now() < expiresAt ? undefined : new UnauthenticatedError()
   const principal = freezePrincipal({ id: 'jwt:ada', role: 'user', scopes: [], method: 'jwt', expiresAt })
@@ -94,7 +94,7 @@ t.test('a caller that disconnected before its turn is noticed', async t => {
   let heard: unknown
   exchange.onAbort(({ code }) => { heard = code })
   t.equal(heard, 'MCP_ERR_CANCELLED')
-  t.equal(exchange.signal.aborted, true, 'also a signal that is asked for only now')
+  t.equal(exchange.signal.aborted, true, 'a signal that is read afterwards is aborted too')
 })
 
 t.test('only the first end counts', async t => {
@@ -147,7 +147,7 @@ t.test('whenEnded calls back once, at once if already ended', async t => {
   exchange.whenEnded(() => { heard += 1 })
   exchange.end()
   exchange.end()
-  t.equal(heard, 0, 'not before what answers the message has said how it ends')
+  t.equal(heard, 0, 'not before the result is known')
   await until(() => heard > 0)
   t.equal(heard, 1)
   exchange.whenEnded(() => { heard += 1 })
@@ -186,7 +186,7 @@ for (const [what, thrown] of [
     )
   ]
 ] as const) {
-  t.test(`${what}, thrown, is a fault like any other`, async t => {
+  t.test(`throwing ${what} is a fault`, async t => {
     const exchange = new Exchange(caller(), 60_000)
     exchange.end()
     t.equal(exchange.refuse(thrown).code, 'MCP_ERR_INTERNAL')

@@ -1,4 +1,4 @@
-/** What a handler says and asks, while its call runs and after it. */
+/** Messages and questions of a handler during and after its call. */
 import t from 'tap'
 import { createContext, noTools } from '../../../../src/mcp/exchange/handler-context.js'
 import { sayTo } from '../../../../src/mcp/slots/answer-text.js'

@@ -1,4 +1,4 @@
-/** What a request of revision 2026-07-28 leaves behind, and in which form it is answered. */
+/** Requests of revision 2026-07-28: the form of their answers, and what they leave behind. */
 import { Readable } from 'node:stream'
 import { text as textOf } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
@@ -85,10 +85,10 @@ t.test('results of reads are cacheable only by their caller', async t => {
 for (const [what, method, params] of [
   ['a call that is answered', 'tools/call', { name: 'speak' }],
   ['a call that waits for its caller', 'tools/call', { name: 'ask' }],
-  ['a call with a state that is none', 'tools/call', { name: 'ask', requestState: 'v1.x.x' }],
-  ['answers that are none', 'tools/call', { name: 'ask', inputResponses: [] }],
-  ['who listens', 'subscriptions/listen', { notifications: { toolsListChanged: true } }],
-  ['who listens to nothing', 'subscriptions/listen', {}],
+  ['a call with an invalid state', 'tools/call', { name: 'ask', requestState: 'v1.x.x' }],
+  ['a call with invalid answers', 'tools/call', { name: 'ask', inputResponses: [] }],
+  ['a subscription', 'subscriptions/listen', { notifications: { toolsListChanged: true } }],
+  ['an empty subscription', 'subscriptions/listen', {}],
   ['an unknown method', 'tools/steal', {}]
 ] as const) {
   t.test(`${what} leaves no deadline behind`, async t => {

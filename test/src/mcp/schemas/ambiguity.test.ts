@@ -1,4 +1,4 @@
-/** How the time of a match grows with a text, told from the expression alone. */
+/** Predicts from a regular expression how its matching time grows with the text. */
 import t from 'tap'
 import { z } from 'zod'
 import { matchingDegree } from '../../../../src/mcp/schemas/ambiguity.js'
@@ -47,7 +47,7 @@ const exponential = [
   '^(é|[à-ü])+$',
   '^(\\s*\\w*\\s*)*$',
   '^(a+){20}$',
-  // Repetitions with an end share out a text in 10 ** 9 ways.
+  // Bounded repetitions can divide a text in 10 ** 9 ways.
   '^([a-z]{0,9}){0,9}!$',
   '^((a{0,9}){0,9}){0,9}!$',
   '^(a?){9}(a?){9}(a?){9}!$',

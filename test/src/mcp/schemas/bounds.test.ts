@@ -1,11 +1,11 @@
-/** What a check may cost: work and words are bounded, whatever the schema and the value. */
+/** The work and the messages of a check are bounded, for every schema and value. */
 import t from 'tap'
 import { z } from 'zod'
 import type { Schema } from '../../../../src/tools/content.js'
 import { compile } from '../../../../src/mcp/schemas/compile.js'
 import { recursive, problem } from '../../../support/schema-problem.js'
 
-/** The same, in a form that cannot remember what a reference found. */
+/** The same schema in a form whose references cannot be cached. */
 const unevaluated = { ...recursive, $defs: { filter: { ...recursive.$defs.filter, unevaluatedProperties: true } } }
 
 const Group = <T extends string>(type: T) =>
@@ -44,7 +44,7 @@ t.test('work that cannot be cached stops at the budget', async t => {
   t.equal(
     await problem(unevaluated, { filter: nested(12, { field: 'x' }) }),
     'arguments: too large, or nested too deeply for this schema; send less',
-    'where errors are copied from level to level the budget is smaller'
+    'the budget is smaller if each level copies errors'
   )
   const alternatives = z.object({
     list: z.array(z.union(['a', 'b', 'c', 'd', 'e', 'f', 'g'].map(key => z.object({ key: z.literal(key) }))))
@@ -182,25 +182,25 @@ for (const [what, schema, value, fitting] of [
     { a: [['a text'], ['a text']] }
   ],
   [
-    'alternatives of another type, of which one may fit,',
+    'alternatives of another type, of which one may match,',
     { properties: { a: { items: { oneOf: [...Array.from({ length: 99 }, () => ({ type: 'string' })), {}] } } } },
     { a: Array(20_000).fill(1) },
     { a: Array(500).fill(1) }
   ],
   [
-    'names that are not there in alternatives',
+    'missing names in alternatives',
     { properties: { a: { items: { anyOf: [{ properties: members(1000, {}), required: ['b'] }, {}] } } } },
     { a: Array.from({ length: 20_000 }, () => ({})) },
     { a: Array.from({ length: 200 }, () => ({})) }
   ],
   [
-    'names that are not there',
+    'missing names',
     { properties: { a: { items: { properties: members(1000, {}) } } } },
     { a: Array.from({ length: 80_000 }, () => ({})) },
     { a: Array.from({ length: 2000 }, () => ({})) }
   ]
 ] as const) {
-  t.test(`${what} are counted, whichever of them fail`, async t => {
+  t.test(`${what} are counted, whether they fail or not`, async t => {
     t.equal(await problem({ type: 'object', ...schema }, value), tooMuch)
     t.equal(await problem({ type: 'object', ...schema }, fitting), undefined)
   })

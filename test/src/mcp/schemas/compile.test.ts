@@ -1,4 +1,4 @@
-/** Schemas of both kinds judge alike: what fits comes through, what does not is named. */
+/** Schemas of both kinds accept the same values and name what is invalid. */
 import t from 'tap'
 import { z } from 'zod'
 import { compile, compileObject } from '../../../../src/mcp/schemas/compile.js'
@@ -129,9 +129,9 @@ for (const [draft, pair] of [
 
 for (const [what, schema, fix] of [
   ['is empty', {}, /type: 'object'/],
-  ['leaves its type out', { properties: {} }, /type: 'object'/],
-  ['is that of a text', { type: 'string' }, /type: 'object'/],
-  ['is that of a list', { type: 'array' }, /type: 'object'/],
+  ['omits its type', { properties: {} }, /type: 'object'/],
+  ['describes a string', { type: 'string' }, /type: 'object'/],
+  ['describes an array', { type: 'array' }, /type: 'object'/],
   ['names several types', { type: ['object', 'null'] }, /type: 'object'/],
   [
     'is a union of zod',
@@ -139,8 +139,8 @@ for (const [what, schema, fix] of [
     /type: 'object'/
   ],
   ['has a property that is true', { type: 'object', properties: { a: true } }, /property/],
-  ['has properties that are none', { type: 'object', properties: [] }, /properties/],
-  ['requires what is no name', { type: 'object', required: [1] }, /./]
+  ['has properties that are not an object', { type: 'object', properties: [] }, /properties/],
+  ['requires a number', { type: 'object', required: [1] }, /./]
 ] as const) {
   t.test(`a tool whose schema ${what} is refused with advice`, async t => {
     t.throws(() => compileObject(schema, 'input'), { message: fix })

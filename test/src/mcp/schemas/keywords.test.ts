@@ -1,4 +1,4 @@
-/** Keywords that are bounded judge as JSON Schema says. */
+/** Keywords with a work limit validate as JSON Schema specifies. */
 import t from 'tap'
 import { compile } from '../../../../src/mcp/schemas/compile.js'
 import { recursive, problem } from '../../../support/schema-problem.js'

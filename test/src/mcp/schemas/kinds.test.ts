@@ -1,4 +1,4 @@
-/** What is taken for a schema, and what is said of the rest. */
+/** Values that are accepted as a schema, and errors for all others. */
 import * as v from 'valibot'
 import t from 'tap'
 import { z } from 'zod'

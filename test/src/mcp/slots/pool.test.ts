@@ -1,4 +1,4 @@
-/** A slot serves one at a time, and only a clean one serves again. */
+/** A slot serves one request at a time, and only a clean slot is reused. */
 import t from 'tap'
 import { Slots } from '../../../../src/mcp/slots/pool.js'
 

@@ -1,4 +1,4 @@
-/** One turn of a slot: the one answer it gets, and what makes its slot unfit for another. */
+/** One request in a slot: its answer, and what discards the slot. */
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { CancelledError } from '../../../../src/errors.js'
@@ -38,7 +38,7 @@ for (const [what, message] of [
   ['an answer to another id', { ...answer, id: 8 }],
   ['an answer to the same id as text', { ...answer, id: '7' }],
   ['an error without an id', { jsonrpc: '2.0', error: { code: 1, message: 'secret' } }],
-  ['a request of its own', { jsonrpc: '2.0', id: 7, method: 'roots/list' }],
+  ['a request of the SDK', { jsonrpc: '2.0', id: 7, method: 'roots/list' }],
   ['a notification', { jsonrpc: '2.0', method: 'notifications/message', params: { data: 'secret' } }]
 ] as const) {
   t.test(`${what} is dropped and discards the slot`, async t => {

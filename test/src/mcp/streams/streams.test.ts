@@ -1,4 +1,4 @@
-/** How many long-lived streams a caller may hold, and when each of them ends. */
+/** How many streams a caller may hold, and when each of them ends. */
 import { once } from 'node:events'
 import t from 'tap'
 import type { EventStream } from '../../../../src/mcp/wire/event-stream.js'
@@ -18,7 +18,7 @@ function holder (id: string, expiresAt?: number, address?: string): Holder {
   }
 }
 
-/** Reads a stream as a connection does, which keeps the process, and resolves to when it closed. */
+/** Reads a stream to its end and returns the time. Like a connection, it keeps the process alive. */
 async function closed (stream: EventStream): Promise<number> {
   const connection = setInterval(() => {}, 1000)
   stream.readable.resume()
@@ -59,7 +59,7 @@ t.test('a timer that fires early does not extend a stream', async t => {
   const streams = new Streams()
   t.teardown(() => { streams.close() })
   const expiresAt = Date.now() + 50
-  // However late a timer is: the date has not come before this clock says so.
+  // The stream must not end before this clock reaches the date, whenever its timers fire.
   let now = expiresAt - 50
   const looks: number[] = []
   t.intercept(Date, 'now', { value: () => { looks.push(now); return now } })

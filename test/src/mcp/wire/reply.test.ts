@@ -1,4 +1,4 @@
-/** How one POST is answered: as JSON or as a stream, and never with more than it waits for. */
+/** The reply to a POST: JSON or a stream, and nothing after the answer. */
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { text as textOf } from 'node:stream/consumers'
@@ -39,7 +39,7 @@ t.test('a caller that accepts only JSON does not get earlier messages', async t 
 
 t.test('a caller that reads too slowly is cut off', async t => {
   const stream = new EventStream()
-  // Not `once`: it rejects with the error that tells the log why.
+  // Not `once`, which would reject with the error for the log.
   const closed = new Promise(resolve => { stream.readable.on('close', resolve) })
   for (let n = 0; n < 100 && !stream.readable.destroyed; n++) stream.write('x'.repeat(100_000))
   t.equal(stream.readable.destroyed, true)

@@ -13,7 +13,7 @@ const expected = (result: object): unknown => JSON.parse(JSON.stringify(message(
 t.test('a message is serialized like JSON.stringify, with cached parts', async t => {
   fc.assert(fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.array(fc.jsonValue()), (structured, list) => {
     const result = new StructuredResult(structured)
-    // As an SDK hands it on: a copy, with members of its own around it.
+    // An SDK passes on a copy with additional members.
     const copy = { resultType: 'complete', ...result, left: undefined, out: () => {}, _meta: { structured } }
     for (const one of [result, copy, { tools: prepare(list), extra: structured }, structured]) {
       t.strictSame(written(one), expected(one))

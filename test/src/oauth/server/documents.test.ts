@@ -1,4 +1,4 @@
-/** Documents of clients: where they may be, how they are fetched, and how long they are kept. */
+/** Client ID metadata documents: valid URLs, fetching and caching. */
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'

@@ -1,4 +1,4 @@
-/** The stores of the authorization server, in memory and in files, and what happens when there are too many. */
+/** The stores of the authorization server in memory and in files, and their limits. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'

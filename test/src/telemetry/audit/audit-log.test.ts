@@ -1,4 +1,4 @@
-/** No disk can block or end the server: what the audit does where its file cannot be written. */
+/** The audit log when its file cannot be written. It never blocks or stops the server. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync
@@ -90,7 +90,7 @@ t.test(
   }
 )
 
-/** Root may mount a file system that is small enough to be filled. */
+/** Mounts a small file system that the test can fill. Only root may mount. */
 function smallDisk (t: Test): string | undefined {
   const directory = mkdtempSync(join(tmpdir(), 'small-disk-'))
   const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', directory])
@@ -116,7 +116,7 @@ t.test('a partly written line is completed when there is room', async t => {
     return lines.some(({ fields }) => fields.code === 'ENOSPC') && audit.dropped > 10
   })
   t.equal(audit.isDegraded, true)
-  t.notOk(readFileSync(file, 'utf8').endsWith('\n'), 'the last line has no end yet')
+  t.notOk(readFileSync(file, 'utf8').endsWith('\n'), 'the last line is incomplete')
   rmSync(other)
   await until(() => lines.some(({ message }) => message.includes('again')))
   audit.note(called)
@@ -134,7 +134,7 @@ t.test('after a full disk, pending records and a record of dropped ones are writ
   const { audit, lines } = await open(t, { file, maxQueuedBytes: 3000 })
   await until(() => audit.queuedBytes === 0)
   rmSync(dirname(file), { recursive: true })
-  // The file that is open is still written for up to a second.
+  // The audit uses the open file for up to a second.
   await until(() => { audit.note(called); return lines.length > 0 })
   while (audit.dropped < 10) audit.note(called)
   mkdirSync(dirname(file))
@@ -194,7 +194,7 @@ t.test('a pipe without a reader blocks neither requests nor shutdown', async t =
     audit.note(called)
     if (n % 100 === 0) await new Promise(resolve => { setImmediate(resolve) })
   }
-  // The refusal of the system comes in its own time, also after the queue is full.
+  // The error of the system may arrive after the queue is full.
   await until(() => lines.length > 0)
   t.same(lines.map(({ fields }) => fields.code), ['EAGAIN'])
   await audit.close()

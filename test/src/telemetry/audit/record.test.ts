@@ -1,4 +1,4 @@
-/** Audit records are canonical JSON without credentials, whatever callers choose. */
+/** Audit records are canonical JSON without credentials, for any input of callers. */
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
@@ -12,7 +12,7 @@ const token = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2ln'
 const link = { boot: '3f1c0b5e-0000-4000-8000-000000000000', seq: 7, prev: '0'.repeat(64) }
 const called: Decision = { kind: 'called', outcome: 'allowed', at: 0 }
 
-/** The members that may hold a text of a caller, a host or a provider. */
+/** The members that may contain text of a caller, a host or a provider. */
 const texts = [
   'address', 'client', 'code', 'item', 'keyId', 'method', 'oauthClient', 'principal', 'requestId', 'tokenId', 'why'
 ] as const
@@ -22,7 +22,7 @@ function writer (secrets: readonly string[] = []): (decision: Partial<Decision>)
   return decision => records.textOf({ ...called, ...decision }, link)
 }
 
-t.test('no member shows a credential, however often a caller sends it', async t => {
+t.test('no member contains a credential, even if a caller repeats it', async t => {
   const textOf = writer(['a-plain-old-key'])
   for (const name of texts) {
     for (const value of ['a-plain-old-key', token, token]) {
@@ -33,7 +33,7 @@ t.test('no member shows a credential, however often a caller sends it', async t 
   }
 })
 
-t.test('a tool named like a header leaves the other members as they are', async t => {
+t.test('a tool named like a header does not change the other members', async t => {
   const textOf = writer()
   for (const name of ['cookie', 'set-cookie', 'authorization', 'x-api-key']) {
     const decision = { ...Object.fromEntries(texts.map(member => [member, name])), itemKind: 'tool', era: 'modern' }
@@ -50,7 +50,7 @@ t.test('details without credentials stay canonical', async t => {
   t.equal(text, canonicalJson(JSON.parse(text)))
 })
 
-t.test('a secret that reads like a number of JSON hides the details, and spoils no record', async t => {
+t.test('a secret that looks like a JSON number hides only the details', async t => {
   const text = writer(['true', '2000'])({ about: { isGood: true, count: 2000 }, http: httpWith(200), ms: 2000 })
   t.match(JSON.parse(text), { about: '[redacted]', status: 200, ms: 2000 })
 })
@@ -59,7 +59,7 @@ function httpWith (status: number): NonNullable<Decision['http']> {
   return { status, isCut: false, isGoodProbe: false }
 }
 
-t.test('each of many names is recorded as itself', async t => {
+t.test('each of many names is recorded unchanged', async t => {
   const textOf = writer()
   for (let round = 0; round < 2; round++) {
     for (let n = 0; n < 1500; n++) {
@@ -69,7 +69,7 @@ t.test('each of many names is recorded as itself', async t => {
   }
 })
 
-t.test('a record is canonical, and reads as it was written', async t => {
+t.test('a record is canonical and parses to what was written', async t => {
   const records = new RecordWriter(createDigest(undefined), json => json)
   const members = fc.record(Object.fromEntries(texts.map(name => [name, fc.string({ unit: 'binary' })])), {
     requiredKeys: []
@@ -85,7 +85,7 @@ t.test('a record is canonical, and reads as it was written', async t => {
   )
 })
 
-t.test('the digest of arguments is that of their canonical JSON', async t => {
+t.test('the digest of arguments is computed over canonical JSON', async t => {
   fc.assert(
     fc.property(fc.jsonValue(), values => {
       const text = writer()({ arguments: () => ({ values, loggable: [] }) })

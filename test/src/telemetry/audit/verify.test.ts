@@ -1,4 +1,4 @@
-/** Whatever is done to the files of an audit, verifying them finds the first place. */
+/** Verifies audit files and finds the first altered line. */
 import { createHmac } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -27,7 +27,7 @@ function decision (at: number, rest: Partial<Decision> = {}): Decision {
   }
 }
 
-/** Writes `count` decisions with a process of its own. Returns the path. */
+/** Writes `count` decisions as a new process and returns the path. */
 async function written (t: Test, count = 5, options: AuditOptions = {}): Promise<string> {
   const file = options.file ?? join(t.testdir({}), 'audit.jsonl')
   const audit = await AuditLog.open({ ...options, file }, log)
@@ -85,7 +85,7 @@ const tampering: Array<[what: string, change: (lines: string[]) => string[], fau
     { kind: 'altered', line: 4 }
   ],
   [
-    'a name that stands twice',
+    'a repeated name',
     lines => lines.map((line, at) => (at === 3 ? line.replace('{', '{"principal":"user:eve",') : line)),
     { kind: 'altered', line: 4 }
   ],
@@ -154,7 +154,7 @@ t.test('verifyAudit finds a cut end by the next process', async t => {
   t.match((await verifyAudit([file])).fault, { kind: 'cut', line: 6, what: /records 6 to 7/ })
 })
 
-t.test('a process whose records were all removed is found by what the next process found', async t => {
+t.test('verifyAudit finds a removed process by the next process', async t => {
   const file = await written(t, 2)
   for (let n = 0; n < 2; n++) await written(t, 1, { file })
   const lines = linesOf(file)
@@ -166,7 +166,7 @@ t.test('a process whose records were all removed is found by what the next proce
     return path
   })
   t.match(await verifyAudit(parts), { records: 10, chains: 3, fault: undefined })
-  t.match(await verifyAudit(parts.slice(1)), { records: 6, fault: undefined }, 'older files need not be given')
+  t.match(await verifyAudit(parts.slice(1)), { records: 6, fault: undefined }, 'older files are optional')
   t.match((await verifyAudit([parts[0], parts[2]].map(String))).fault, { kind: 'missing', file: parts[2], line: 1 })
 })
 
@@ -249,7 +249,7 @@ t.test('verifyAudit reads the record after a torn beginning', async t => {
     notes: [/:3: a process ended while it wrote this line, and another continued it/, /killed/]
   })
   writeFileSync(file, dead + readFileSync(other, 'utf8').replace('"seq":1', '"seq":9'))
-  t.match((await verifyAudit([file])).fault, { kind: 'cut', line: 3 }, 'what was altered is no record')
+  t.match((await verifyAudit([file])).fault, { kind: 'cut', line: 3 }, 'an altered line is not a record')
 })
 
 t.test('verifyAudit finds a rewritten chain by the next process', async t => {

@@ -1,4 +1,4 @@
-/** Where the keys of an issuer are found, and whose metadata is believed. */
+/** Finds the key set of an issuer, and refuses foreign metadata. */
 import t from 'tap'
 import { createKeyLoader, metadataUrls } from '../../../../src/tokens/provider/discovery.js'
 import { fakeIssuer, json } from '../../../support/issuer.js'

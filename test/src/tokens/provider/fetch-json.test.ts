@@ -1,4 +1,4 @@
-/** Which answers of a provider are taken, on real sockets. */
+/** Answers of a provider that are accepted or refused, on real sockets. */
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { isSafeUrl } from '../../../../src/net/loopback.js'

@@ -1,4 +1,4 @@
-/** Tokens of an identity provider that are not good: forged, by weak keys, or by claims. */
+/** Invalid tokens of an identity provider: forged, with weak keys or with wrong claims. */
 import { createHmac } from 'node:crypto'
 import { exportSPKI, importJWK, type JWK } from 'jose'
 import t, { type Test } from 'tap'
@@ -18,7 +18,7 @@ const publicPem = await exportSPKI(await importJWK(rsa.jwk, 'RS256') as never)
 const parts = async (issuer: string): Promise<[string, string, string]> =>
   (await sign(rsa, claimsOf(issuer))).split('.') as [string, string, string]
 
-/** Those that say no without a look at the keys. */
+/** Tokens that are refused without fetching keys. */
 const bad: Array<[string, Forge]> = [
   ['no token at all', () => ''],
   ['no JWT', () => 'abc'],
@@ -121,15 +121,15 @@ for (const [what, forge] of bad) {
   })
 }
 
-/** Those that only the keys tell from good ones. */
+/** Tokens that are refused only with the keys. */
 const forged: Array<[string, Forge]> = [
   [
     'the signature of a stranger with the same key id',
     async issuer => await sign(stranger, claimsOf(issuer))
   ],
-  ['a signature of nothing', async issuer => unsigned({ alg: 'RS256', kid: 'rsa' }, claimsOf(issuer), '')],
+  ['an empty signature', async issuer => unsigned({ alg: 'RS256', kid: 'rsa' }, claimsOf(issuer), '')],
   [
-    'a signature that is none',
+    'a signature of zeros',
     async issuer =>
       unsigned({ alg: 'ES256', kid: 'ec' }, claimsOf(issuer), encode(Buffer.alloc(64).toString('latin1')))
   ],
@@ -152,7 +152,7 @@ const forged: Array<[string, Forge]> = [
     async issuer => await sign(stranger, claimsOf(issuer), { jwk: stranger.jwk })
   ],
   [
-    'a certificate of its own in the header',
+    'its own certificate in the header',
     async issuer => await sign(stranger, claimsOf(issuer), { x5c: ['MIIB'] })
   ],
   ['a key id that is a path', async issuer => await sign(stranger, claimsOf(issuer), { kid: '../../jwks' })],
@@ -180,7 +180,7 @@ for (const name of ['jku', 'x5u']) {
     t.same(evil.requests, [])
     t.ok(
       isVerified(await verify(await sign(rsa, claimsOf(fake.issuer), { [name]: evil.jwksUrl }))),
-      'nor does it spoil a good token'
+      'a valid token with this header is accepted'
     )
   })
 }
@@ -188,7 +188,7 @@ for (const name of ['jku', 'x5u']) {
 const unusable: Array<[string, JWK]> = [
   ['a secret', { kty: 'oct', k: encode('a-secret-of-32-bytes-or-more-than'), kid: 'rsa', alg: 'HS256' }],
   ['a key for encryption', { ...rsa.jwk, use: 'enc' }],
-  ['a key that may not verify', { ...rsa.jwk, key_ops: ['encrypt'] }],
+  ['a key without the operation verify', { ...rsa.jwk, key_ops: ['encrypt'] }],
   ['a key of 1024 bits', { ...(await weakKey()).jwk, kid: 'rsa' }]
 ]
 
@@ -218,7 +218,7 @@ t.test('a private key in the key set verifies nothing', async (t) => {
   refuses(t, await verify(await sign(ec, claimsOf(fake.issuer))))
 })
 
-/** Refused, and the reason is a constant. */
+/** Checks that the verdict is a refusal with a constant reason. */
 function refuses (t: Test, verdict: Verdict): void {
   t.same(Object.keys(verdict), ['reason'])
   t.match(verdict, { reason: /^(?!.*\bada\b)[\w ()+',]{5,60}$/ })

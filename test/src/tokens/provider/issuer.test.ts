@@ -1,4 +1,4 @@
-/** Whose tokens of an identity provider are good, and what they prove. */
+/** Verifies tokens of an identity provider, and reads their rights. */
 import t from 'tap'
 import { isVerified } from '../../../../src/principal/presented.js'
 import { createIssuerVerifier, type IssuerOptions } from '../../../../src/tokens/provider/issuer.js'
@@ -56,7 +56,7 @@ t.test('jwksUrl is the only address that is fetched', async (t) => {
 t.test('the principal of an issuer is frozen', async (t) => {
   const { fake, verify } = await verifierOf(t)
   const verdict = await verify(await sign(ec, claimsOf(fake.issuer)))
-  if (!isVerified(verdict)) return t.fail('the token is not good')
+  if (!isVerified(verdict)) return t.fail('the token is invalid')
   t.throws(() => Object.assign(verdict.principal, { role: 'admin' }), TypeError)
   t.throws(() => Object.assign(verdict.principal.scopes, ['*']), TypeError)
 })
@@ -72,7 +72,7 @@ const mapped: Array<
   [string, Record<string, unknown>, Partial<IssuerOptions>, { role: string; scopes: string[] }]
 > = [
   [
-    'roles nobody asked for',
+    'roles without rolesClaim',
     { role: 'admin', roles: ['admin'], realm_access: { roles: ['admin'] } },
     {},
     { role: 'user', scopes: [] }
@@ -98,13 +98,13 @@ const mapped: Array<
     { role: 'admin', scopes: [] }
   ],
   [
-    'an admin of another name',
+    'an admin role with another name',
     { roles: ['mcp-admins'] },
     { rolesClaim: 'roles', adminRole: 'mcp-admins' },
     { role: 'admin', scopes: [] }
   ],
   [
-    'admin, where an admin has another name',
+    'admin if the admin role has another name',
     { roles: ['admin'] },
     { rolesClaim: 'roles', adminRole: 'mcp-admins' },
     { role: 'user', scopes: [] }
@@ -120,7 +120,7 @@ const mapped: Array<
   ],
   ['admin as a name', { roles: { admin: true } }, { rolesClaim: 'roles' }, { role: 'user', scopes: [] }],
   [
-    'a path to what every object has',
+    'a path to a member of every object',
     { roles: {} },
     { rolesClaim: 'roles.constructor.name', adminRole: 'Object' },
     { role: 'user', scopes: [] }
@@ -146,7 +146,7 @@ const mapped: Array<
     { scopesClaim: 'permissions.mcp' },
     { role: 'user', scopes: ['tools'] }
   ],
-  ['scopes that are none', { scope: ['a b', 1, null, ['c'], '', 'd'] }, {}, { role: 'user', scopes: ['d'] }],
+  ['invalid scopes', { scope: ['a b', 1, null, ['c'], '', 'd'] }, {}, { role: 'user', scopes: ['d'] }],
   ['scopes in an object', { scope: { files: true } }, {}, { role: 'user', scopes: [] }]
 ]
 
@@ -208,7 +208,7 @@ t.test('an expired token is named in the log only if a cached key verifies it', 
   const { fake, verify } = await verifierOf(t, [ec])
   const old = claimsOf(fake.issuer, { exp: inSeconds(-1), jti: 'j-1' })
   t.same(await verify(await sign(ec, old)), { reason: 'the token has expired' })
-  t.same(fake.requests, [], 'nobody is asked for it')
+  t.same(fake.requests, [], 'the provider is not asked')
   await verify(await sign(ec, claimsOf(fake.issuer)))
   t.same(await verify(await sign(ec, old)), {
     reason: 'the token has expired',

@@ -1,11 +1,11 @@
-/** A provider that is away, hangs or sends what cannot be used: who waits, and when it is asked again. */
+/** A provider that is unavailable, hangs or sends unusable keys: who waits, and when it is asked again. */
 import t from 'tap'
 import { type Refusal } from '../../../../src/errors.js'
 import { createKeySet } from '../../../../src/tokens/provider/jwks.js'
 import { ProviderError } from '../../../../src/tokens/provider/fetch-json.js'
 import { first, jwks, header, yes, stage, away } from '../../../support/key-set.js'
 
-/** Once `isSo`. */
+/** Waits until `isSo` returns true. */
 async function once (isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise(resolve => setTimeout(resolve, 1))
 }
@@ -18,7 +18,7 @@ t.test('a cached key stays valid while the provider is unavailable', async (t) =
     keys.pass(3_600_000)
     t.equal(await keys.outcome('first'), 'key')
   }
-  t.same(keys.problems(), [], 'nor does that stand in the way of callers')
+  t.same(keys.problems(), [], 'callers are not delayed')
 })
 
 t.test('onTurn is called when the provider fails and when it recovers', async (t) => {
@@ -51,7 +51,7 @@ t.test('begin retries until there is a key set', async (t) => {
   t.match(keys.problems(), [/it cannot be reached/])
   await once(() => keys.problems().length === 0)
   await new Promise(resolve => setTimeout(resolve, 60))
-  t.equal(fetches, 3, 'and not once there is one')
+  t.equal(fetches, 3, 'not after the first key set')
   t.ok(await keys.find(header('first'), yes))
 })
 
@@ -124,7 +124,7 @@ t.test('a provider that never answers is abandoned after the timeout', async (t)
         })
       })
   })
-  // The signal's timer does not keep the process alive; a socket would.
+  // The signal's timer does not keep the process alive, unlike a socket.
   const alive = setInterval(() => {}, 1000)
   t.teardown(() => { clearInterval(alive) })
   t.match(await keys.find(header('first'), yes).catch((error: unknown) => error), {

@@ -1,4 +1,4 @@
-/** When the keys of a provider are fetched, and which key a token is checked with. */
+/** When the keys of a provider are fetched, and which key verifies a token. */
 import { exportJWK, type CryptoKey } from 'jose'
 import t from 'tap'
 import { signingKey } from '../../../support/issuer.js'

@@ -1,11 +1,11 @@
-/** How long a caller that resumes a stream is made to wait for its log. */
+/** How long a caller that resumes a stream waits for the event log. */
 import t from 'tap'
 import type { KeptStream } from '../../../../../src/mcp/legacy/sessions/event-log.js'
 import { readSoon } from '../../../../../src/mcp/legacy/sessions/follow-stream.js'
 
 const kept: KeptStream = { requests: [1], isOver: true, events: [] }
 
-/** Answers with nothing so many times. */
+/** Returns nothing for the first `misses` reads. */
 function log (misses: number) {
   const counts = { reads: 0, looks: 0 }
   const read = (): KeptStream | undefined => ++counts.reads > misses ? kept : undefined
@@ -13,10 +13,10 @@ function log (misses: number) {
 }
 
 for (const [what, misses, alive, found, reads, looks] of [
-  ['a stream that is in the log is read once, and nobody is asked about its writer', 0, true, kept, 1, 0],
-  ['a stream of an instance that is gone is read once', 1, false, undefined, 1, 1],
+  ['a logged stream is read once, without a check of its writer', 0, true, kept, 1, 0],
+  ['a stream of a dead instance is read once', 1, false, undefined, 1, 1],
   ['a stream that its writer logs a little later is found', 3, true, kept, 4, 1],
-  ['a stream that its writer never logs is given up after a few reads', 100, true, undefined, 8, 1]
+  ['a stream that is never logged is abandoned after a few reads', 100, true, undefined, 8, 1]
 ] as const) {
   t.test(what, async t => {
     const { counts, read } = log(misses)
