@@ -53,7 +53,7 @@ export type KeyLookUp = Pick<
   'forget' | 'stillGood' | 'onChange' | 'verify' | 'canTell' | 'confirm' | 'isConfirmed'
 >
 
-/** Adds what the app knows to a verified caller. If it throws, the caller gets 503, and nobody is charged. */
+/** Adds what the app knows to a verified caller. If it throws, the caller gets 503 without being charged. */
 export type Enrich = (principal: Principal, context: EnrichContext) => Eventually<Enrichment | null | undefined>
 
 export interface EnrichContext {
@@ -171,7 +171,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
   fastify.decorate('appKeys', appKeys)
   fastify.decorate('issuerProblems', () => {
     const problems = issuers.map(issuer => issuer.problems())
-    // With several providers, one that is unavailable must not make the server unready.
+    // An unavailable provider must not make the server unready if there are others.
     return problems.every(one => one.length > 0) ? problems.flat() : []
   })
 
@@ -205,7 +205,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     return enriched(verified, more)
   }
 
-  // No promise if the verdict is known: most requests need not wait.
+  // Most verdicts are known at once. Without a promise, such a request need not wait.
   fastify.addHook('onRequest', (request, reply, done) => {
     if (isPublic(request) || isOAuthProbe(request)) return done()
     if (isPreflight(request)) return done(request.is404 ? undefined : refusal(nothingPresented, false))
@@ -238,8 +238,8 @@ function openAppKeys (fastify: FastifyInstance, options: AppKeysOptions): AppKey
 function watchedIssuer (fastify: FastifyInstance, oauth: IssuerOptions): IssuerVerifier {
   const onTurn = (why: string | undefined): void => {
     const { issuer } = oauth
-    if (why === undefined) fastify.log.info({ issuer }, "the identity provider's keys can be had again")
-    else fastify.log.error({ issuer, reason: why }, "the identity provider's keys cannot be had")
+    if (why === undefined) fastify.log.info({ issuer }, "the identity provider's keys are available again")
+    else fastify.log.error({ issuer, reason: why }, "the identity provider's keys are not available")
   }
   const verifier = createIssuerVerifier({ ...oauth, cache: { onTurn, ...oauth.cache } })
   let stop = (): void => {}

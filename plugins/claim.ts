@@ -36,7 +36,7 @@ const claim: FastifyPluginAsync<ClaimOptions> = async (fastify, { claims, path =
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { bodyLimit: 1024, parseAs: 'buffer' }, async () => null)
 
-    // The same page for every code, and no code is used up: link previews and prefetching browsers come first.
+    // The same page for every code. It uses up no code, because link previews and prefetching load it first.
     scope.get(`${path}/:code`, { config: { public: true } }, async (_request, reply) =>
       send(reply, page('A token for you', form))
     )

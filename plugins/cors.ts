@@ -57,8 +57,8 @@ const cors: FastifyPluginAsync<CorsOptions> = async (
   }
   const addCorsHeaders = hookOf('@fastify/cors', fastifyCors, fastify, settings)
 
-  // `@fastify/cors` merges a route's options over its own, so a host's registration obeys ours here. A route with
-  // options of its own keeps them.
+  // `@fastify/cors` merges the options of a route over its own, so a host's registration uses ours here. A
+  // route that has options keeps them.
   const ours = corsIsOn ? settings : false
   fastify.addHook('onRoute', route => {
     route.config = { cors: ours, ...route.config }

@@ -26,8 +26,8 @@ export interface MetricsOptions {
   /** Required as `Authorization: Bearer`; mandatory beyond loopback. Default: everybody who can connect may read. */
   readonly token?: string | undefined
   /**
-   * For several processes on one port: takes a function that returns the metrics of this process, and returns one that
-   * resolves to those of all, each with the name of its process.
+   * For several processes on one port. `own` returns the metrics of this process. The returned function
+   * resolves to the metrics of all processes, each with the name of its process.
    */
   readonly gather?: ((own: () => string) => () => Promise<ReadonlyArray<readonly [string, string]>>) | undefined
 }

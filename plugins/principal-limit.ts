@@ -59,7 +59,7 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
     )
   }
 
-  /** No promise where the count is at hand: this is on the way of every request. */
+  /** Returns no promise if the count is in memory, because every request passes here. */
   function charge (request: FastifyRequest, reply: FastifyReply, cost: number): Eventually<void> {
     if (!Number.isSafeInteger(cost) || cost < 0) throw new RangeError('cost must be a whole number from 0')
     const { principal, rateLimitMax } = request.mcp

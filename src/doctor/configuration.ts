@@ -81,7 +81,7 @@ async function expiringKeys (file: string | undefined, directory: string): Promi
       {
         id: 'keys-ending',
         severity: 'warning',
-        what: `${ending.length} keys expire within a week: ${ending
+        what: `${ending.length} ${ending.length === 1 ? 'key expires' : 'keys expire'} within a week: ${ending
           .slice(0, 5)
           .map(({ id }) => id)
           .join(', ')}`,

@@ -112,7 +112,7 @@ export function limiterOf (options: LimiterOptions, limits: Limits, count: Count
     refusal: reading => new (policy === 'address' ? AddressLockedError : RateLimitedError)(retryLater(reading.ttlMs, {
       data: { limit: policy },
       headers: headersOf(reading),
-      reason: `the limit "${policy}" is used up`,
+      reason: `the limit "${policy}" is reached`,
       why: `${policy}-limit`
     }))
   }

@@ -1,4 +1,4 @@
-/** The options of `mcpAuth` that the settings of the environment stand for. */
+/** Converts settings to options of `mcpAuth`. */
 import type { OverloadOptions } from '../../plugins/overload.js'
 import type { McpAuthOptions } from '../chain/options.js'
 import { type Config, ConfigError, endpointOf, type Environment, isLoopback } from '../config/load.js'
@@ -15,10 +15,10 @@ import { workerMetrics } from '../workers/ports.js'
 interface LogStream { write: (line: string) => void }
 
 /**
- * The options that the settings in `config` stand for, for an app that registers `mcpAuth` itself and is configured
- * like the service. Your own options go after them. The settings of the server (`HOST`, `PORT`, `LOG_LEVEL`,
- * `TRUST_PROXY`, `WORKERS`, `DRAIN_…`) are left to the app. Throws a `ConfigError` if a file that a setting names
- * cannot be used.
+ * Converts the settings in `config` to options, for an app that registers `mcpAuth` itself and is configured
+ * like the service. Put your own options after them. The app applies the settings of the server itself
+ * (`HOST`, `PORT`, `LOG_LEVEL`, `TRUST_PROXY`, `WORKERS`, `DRAIN_…`). Throws a `ConfigError` if a file named
+ * by a setting cannot be used.
  *
  * @example
  * const { config } = loadConfig({ env: process.env })
@@ -27,9 +27,9 @@ interface LogStream { write: (line: string) => void }
 export function mcpAuthOptions (
   config: Config,
   { env = {}, path }: {
-    /** For `${NAME}` in `UPSTREAMS_FILE`. Default none. */
+    /** The values for `${NAME}` in `UPSTREAMS_FILE`. Default: none. */
     readonly env?: Environment
-    /** The option `path` of `mcpAuth`, if it is another one than `/mcp`. */
+    /** The option `path` of `mcpAuth`. Default `/mcp`. */
     readonly path?: string
   } = {}
 ): McpAuthOptions {
@@ -61,7 +61,7 @@ export function metricsOf (config: Config, channel?: Channel): Pick<McpAuthOptio
   return { metrics: { port, host, token, gather: own => workerMetrics(channel, own) } }
 }
 
-/** `given` takes the place of the file that the settings name, and may override the other settings. */
+/** `given` replaces the file named by the settings, and may override the other settings. */
 export function upstreamsOf (
   config: Config,
   environment: Environment,
@@ -72,7 +72,7 @@ export function upstreamsOf (
   return { upstreams: { lockFile: config.UPSTREAMS_LOCK, maxResultBytes: config.UPSTREAM_MAX_RESULT, ...upstreams } }
 }
 
-/** All but those that depend on the process: metrics, upstreams and the state. */
+/** All options except those that depend on the process: metrics, upstreams and the state. */
 export function chainOptions (config: Config, path?: string, logStream?: LogStream): McpAuthOptions {
   return {
     apiKeys: config.API_KEYS,

@@ -67,7 +67,7 @@ export class Tracing implements Observer {
     const links = ofMessage === undefined ? [] : this.#linksTo(ofHttp)
     const kind = message.caller.request === undefined ? SpanKind.INTERNAL : SpanKind.SERVER
     const span = this.#tracer.startSpan(this.#nameOf(message), { kind, links }, parent ?? ROOT_CONTEXT)
-    // Of a no-op tracer: there is nothing to record, and nothing that a request to elsewhere could join.
+    // The span of a no-op tracer records nothing, and outgoing requests cannot join it.
     if (!span.isRecording() && !isSpanContextValid(span.spanContext())) return undefined
     return this.#spanOf(span, parent ?? ROOT_CONTEXT, message)
   }

@@ -175,7 +175,7 @@ export class Connection {
     }
   }
 
-  /** What `start` and `send` throw is logged by their caller. */
+  /** Marks errors of `start` and `send`, which their callers log. */
   #noteThrown (transport: Transport): void {
     const noting = <A extends unknown[]>(work: (...args: A) => Promise<void>) => async (...args: A): Promise<void> => {
       try {
@@ -216,7 +216,7 @@ export class Connection {
     client.onerror = error => {
       // The SDK reports an error of `send` here first, and then rejects.
       setImmediate(() => { if (!this.#isClosing && !this.#thrown.has(error)) this.#events.odd(error) })
-      // Its one stream ended, and its session with it. What the SDK opens next is a session without a handshake.
+      // The stream ended, and with it the session. The SDK would open a new session without a handshake.
       if (error instanceof SseError && this.#isOpen) client.close().catch(() => {})
     }
     for (const list of ['tools', 'prompts', 'resources'] as const) {

@@ -1,4 +1,4 @@
-/** Asks an upstream for its lists, page by page. A malformed item is left out, the others are kept. */
+/** Reads the lists of an upstream, page by page. Omits malformed items. */
 import {
   type Client,
   type Prompt,
@@ -11,36 +11,36 @@ import {
 import { isRecord } from '../lib/guards.js'
 import { z } from '../lib/zod.js'
 
-/** An item that cannot be used, and why. */
+/** An item that was omitted, with the reason. */
 export interface Malformed {
-  /** Its name, or its place in the list where it has none. */
+  /** Its name, or its position such as `tools[3]` if it has no name. */
   readonly name: string
   readonly reason: string
 }
 
-/** The lists of an upstream as it gave them. */
+/** The lists as the upstream sent them. */
 export interface Lists {
   readonly tools: readonly Tool[]
   readonly resources: readonly Resource[]
   readonly templates: readonly ResourceTemplateType[]
   readonly prompts: readonly Prompt[]
-  /** True where a list was longer than what is taken of it. */
+  /** True if a list was truncated. */
   readonly isCut: boolean
   readonly malformed: readonly Malformed[]
 }
 
 export interface ListOptions {
-  /** Milliseconds for all pages of all lists together. */
+  /** The time limit for all lists together, in milliseconds. */
   readonly timeoutMs: number
-  /** What is taken of one list, in bytes. */
+  /** The maximum size of a list in bytes. The rest is ignored. */
   readonly maxBytes: number
 }
 
-/** Items of one kind that are taken of one upstream; a longer list would keep the server busy with itself. */
+/** The maximum number of items of a kind. A longer list would keep the server busy. */
 export const maxItems = 1000
 const maxPages = 200
 
-/** Asks for all lists that the upstream has. Rejects where it does not answer in time, or never ends a list. */
+/** Reads all lists. Rejects if the upstream does not answer in time or never ends a list. */
 export async function listsOf (client: Client, { timeoutMs, maxBytes }: ListOptions): Promise<Lists> {
   const { tools, resources, prompts } = client.getServerCapabilities() ?? {}
   const options = { timeout: timeoutMs, signal: AbortSignal.timeout(timeoutMs) }
@@ -64,7 +64,7 @@ export async function listsOf (client: Client, { timeoutMs, maxBytes }: ListOpti
   return {
     tools: await list(tools, 'tools', specTypeSchemas.Tool),
     resources: await list(resources, 'resources', specTypeSchemas.Resource),
-    // Some servers have resources and do not know the method of templates.
+    // Some servers with resources do not support the method for templates.
     templates: await list(
       resources, 'resourceTemplates', specTypeSchemas.ResourceTemplate, 'resources/templates/list'
     ).catch(() => []),
@@ -73,7 +73,7 @@ export async function listsOf (client: Client, { timeoutMs, maxBytes }: ListOpti
   }
 }
 
-/** Not the schema of the protocol: one item that does not fit would make the whole page invalid. */
+/** Not the SDK's schema, in which one malformed item makes the whole page invalid. */
 const pageSchema = z.looseObject({ nextCursor: z.unknown().optional() })
 
 async function allPages (
@@ -96,13 +96,13 @@ async function allPages (
     items.push(...listed.slice(0, maxItems + 1 - items.length))
     if (items.length > maxItems || bytes > maxBytes) return { items: items.slice(0, maxItems), isCut: true }
     cursor = page.nextCursor
-    // The spec ends a list by leaving the cursor out; `null`, an empty one, and one that was there before end it, too.
+    // The last page has no cursor. A cursor that is null, empty or repeated also ends the list.
     if (typeof cursor !== 'string' || cursor === '' || seen.has(cursor)) return { items, isCut: false }
   }
   throw new Error(`It did not end ${method} after ${maxPages} pages`)
 }
 
-/** `undefined` for an item that is as the protocol has it. */
+/** Returns the problem of an item, or `undefined` if it is valid. */
 function problemOf (schema: StandardSchemaV1Sync, item: unknown): string | undefined {
   const [issue] = schema['~standard'].validate(item).issues ?? []
   if (issue === undefined) return undefined

@@ -74,13 +74,14 @@ function lockIn (text: string): Lock | undefined {
   }
 }
 
-/** Reviewers of the file read the definitions, and the digests count: one must not be changed without the other. */
+/** Checks the digests. Reviewers read the definitions, but digests decide, so both must match. */
 function requireDigests (lock: Lock): void {
   for (const [upstream, tools] of Object.entries(lock)) {
     for (const [tool, { digest, definition }] of Object.entries(tools)) {
       if (digest === digestOf(definition) && definition.name === tool) continue
       throw new LockError(
-        `names a file whose definition of ${JSON.stringify(`${upstream}: ${tool}`)} does not fit its digest`, restore
+        `names a file whose definition of ${JSON.stringify(`${upstream}: ${tool}`)} does not match its digest`,
+        restore
       )
     }
   }
@@ -95,7 +96,7 @@ function isLock (value: unknown): value is Lock {
   )
 }
 
-/** Rejects with a `LockError` where the file cannot be written. */
+/** Rejects with a `LockError` if the file cannot be written. */
 export async function writeLock (path: string, upstreams: Lock): Promise<void> {
   try {
     await replaceFile(path, `${JSON.stringify({ version: 1, upstreams }, null, 2)}\n`)

@@ -84,7 +84,7 @@ export interface Upstream extends Omit<
   readonly startTimeoutMs: number
   readonly eager: boolean
   readonly required: boolean
-  /** Values of variables that were filled into its texts; none of them may be logged. */
+  /** The values of the replaced variables. They must not be logged. */
   readonly secrets: readonly string[]
 }
 

@@ -26,7 +26,7 @@ export class Pool {
   readonly #connections = new Map<string, Promise<Connection>>()
   readonly #byPromise = new WeakMap<Promise<Connection>, Connection>()
   readonly #sweep: NodeJS.Timeout
-  /** By key: a start that fails for one principal, such as in a directory of its own, does not hold up others. */
+  /** By key, so that a failed start for one principal does not delay others. */
   readonly #failures = new Map<string, { readonly count: number, readonly retryAt: number }>()
   #isAway = false
   #isClosed = false

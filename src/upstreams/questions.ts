@@ -25,18 +25,18 @@ export class CallOverError extends Error {
 export interface QuestionsOptions {
   /** Whether the upstream may ask for the caller's roots. */
   readonly passesRoots: boolean
-  /** Whether each call has a stream of its own, as over HTTP. */
+  /** Whether each call has its own stream, as over HTTP. */
   readonly hasStreams: boolean
 }
 
 /**
  * In the 2025 revisions a question does not name its call. Over HTTP it arrives on the stream of its call. Any other
- * question goes to the caller of the running calls, if they belong to one caller alone. Otherwise it is refused,
+ * question goes to the caller of the running calls if they all belong to one caller. Otherwise it is refused,
  * because a question and its answer must not reach another caller.
  */
 export class Questions {
   readonly #speakers = new Set<CallInProgress>()
-  /** What is read from a stream runs in the context of the call that opened it. */
+  /** Messages from a stream are handled in the context of the call that opened it. */
   readonly #owner = new AsyncLocalStorage<CallInProgress>()
   readonly #options: QuestionsOptions
 

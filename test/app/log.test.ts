@@ -115,7 +115,7 @@ t.test('the log line of a refused call names the tool', async t => {
     tool: 'rare',
     code: 'MCP_ERR_RATE_LIMITED',
     outcome: 'MCP_ERR_RATE_LIMITED',
-    reason: 'the limit "tool" is used up'
+    reason: 'the limit "tool" is reached'
   })
   t.equal(lines().length, 2, 'one line per request')
 })

@@ -148,7 +148,7 @@ for (const [what, edit] of [
     const lock = JSON.parse(readFileSync(path, 'utf8'))
     edit(lock.upstreams.one.echo)
     writeFileSync(path, JSON.stringify(lock))
-    await t.rejects(locked(t, directory, hostile()), { message: /"one: echo" does not fit its digest/ })
+    await t.rejects(locked(t, directory, hostile()), { message: /"one: echo" does not match its digest/ })
     for (const name of ['check', 'approve']) {
       t.match(await say(['upstreams', name], directory, files), { code: 1, stderr: /UPSTREAMS_LOCK.*"one: echo"/ })
     }

@@ -69,7 +69,7 @@ for (const [where, env, dotenv] of [
     const directory = t.testdir({ '.env': `API_KEYS=${key}\n${dotenv}`, 'mcp.json': '{"mcpServers":{}}' })
     const { code, stderr } = await say(['proxy', '--', 'node', 'server.js'], directory, env)
     t.equal(code, 1)
-    t.match(stderr, /UPSTREAMS_FILE is set, but "proxy -- …" is for one program alone\. Add the program to that file/)
+    t.match(stderr, /UPSTREAMS_FILE is set, but "proxy -- …" uses a single program\. Add the program to that/)
   })
 }
 

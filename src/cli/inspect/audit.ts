@@ -45,8 +45,13 @@ function verifyCommand (terminal: Terminal, fail: () => void): Command {
 function report ({ records, chains, fault, notes }: AuditReport): string {
   const found = fault === undefined
     ? `OK: ${records} ${records === 1 ? 'record' : 'records'} in ${chains} ${chains === 1 ? 'chain' : 'chains'}.`
-    : `${fault.file}:${fault.line}: ${fault.kind}: ${fault.what}. The ${records} records before it are intact.`
+    : `${fault.file}:${fault.line}: ${fault.kind}: ${fault.what}. ${intact(records)}`
   return [found, ...notes.map(note => `Note: ${note}.`)].map(safeText).join('\n')
+}
+
+function intact (records: number): string {
+  if (records === 0) return 'There are no records before it.'
+  return records === 1 ? 'The record before it is intact.' : `The ${records} records before it are intact.`
 }
 
 function noHeads (log: string): string {

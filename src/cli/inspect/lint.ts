@@ -100,7 +100,7 @@ async function toolsIn (path: string): Promise<readonly Tool[]> {
 }
 
 function report (tools: readonly string[], findings: readonly LintFinding[]): string {
-  if (findings.length === 0) return `Nothing found in ${tools.length} tools.`
+  if (findings.length === 0) return `Nothing found in ${tools.length} ${tools.length === 1 ? 'tool' : 'tools'}.`
   return findings
     .map(({ id, tool, what, fix }) => `${id}: ${tool === undefined ? what : `Tool "${tool}" ${what}`}.\n  Fix: ${fix}.`)
     .join('\n')

@@ -10,7 +10,7 @@ const entries: ReadonlyArray<readonly [entry: string, ...others: string[]]> = [
 
 /**
  * Adds `.env` and `.state/` to the `.gitignore` of `directory` if it is in a repository. Returns the added
- * entries. Does not follow a symbolic link, which may lead to a file of somebody else. Throws the system
+ * entries. Does not follow a symbolic link, which may lead to a file of another user. Throws the system
  * error.
  */
 export function ignoreSecrets (directory: string): readonly string[] {

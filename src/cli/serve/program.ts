@@ -1,11 +1,11 @@
-/** The program after "--" as the one upstream. */
+/** Turns the program after "--" into the options of a single upstream. */
 import { basename } from 'node:path'
 import { OperatorError } from '../../lib/operator-error.js'
 import type { UpstreamsOptions } from '../../upstreams/options.js'
 
 /**
- * As `proxy` serves it: with all defaults. `name`: of the command. Throws an `OperatorError` where no program follows
- * "--", or where UPSTREAMS_FILE (`file`) is set, too.
+ * Returns the upstream that `proxy` serves, with all defaults. `name` is that of the command, `file` is
+ * UPSTREAMS_FILE. Throws an `OperatorError` if the program is missing, or if UPSTREAMS_FILE is set, too.
  */
 export function programOf (
   name: string,
@@ -19,8 +19,8 @@ export function programOf (
   }
   if (file !== undefined) {
     throw new OperatorError(
-      `UPSTREAMS_FILE is set, but "${name} -- …" is for one program alone. Add the program to that file and leave ` +
-        'it out here (the server then starts with "start"), or unset UPSTREAMS_FILE.'
+      `UPSTREAMS_FILE is set, but "${name} -- …" uses a single program. Add the program to that file and omit ` +
+        'it here ("start" then serves it), or unset UPSTREAMS_FILE.'
     )
   }
   return { mcpServers: { [nameOf(command)]: { command, args } } }

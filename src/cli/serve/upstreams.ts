@@ -25,7 +25,7 @@ export function upstreamsCommand (terminal: Terminal, fail: () => void): Command
     command
       .command(name)
       .description(description)
-      .argument('[command]', 'the program that "proxy" serves, in place of UPSTREAMS_FILE')
+      .argument('[command]', 'the program that "proxy" serves, instead of UPSTREAMS_FILE')
       .argument('[args...]', 'its arguments')
       .action(async (program: string | undefined, args: string[]) => {
         await run(await both(terminal, name, program, args))

@@ -17,7 +17,7 @@ export function repeated (text: string, before: readonly string[] = []): readonl
   return [...before, text]
 }
 
-/** For an option of which only the last would count. Given twice, it throws an `OperatorError`. */
+/** For an option that takes one value. Throws an `OperatorError` if it is given twice. */
 export function once (option: string): (text: string, before?: string) => string {
   return (text, before) => {
     if (before === undefined) return text

@@ -142,7 +142,7 @@ function expiry (endsAt: number | undefined): Finding[] {
     {
       id: 'tls-expiry',
       severity: 'warning',
-      what: `The certificate expires in ${days} days`,
+      what: `The certificate expires in ${days} ${days === 1 ? 'day' : 'days'}`,
       why: 'After that, no client can connect.',
       fix: 'find out why it was not renewed automatically'
     }

@@ -96,7 +96,7 @@ export class ToolLimits {
     }
     throw new TooManyCallsError(retryLater(1000, {
       data: { limit: this.#tool.concurrency },
-      reason: `${this.#tool.name} runs ${taken.used} times`
+      reason: `${this.#tool.name} is already running (${taken.used} of ${this.#tool.concurrency})`
     }))
   }
 }

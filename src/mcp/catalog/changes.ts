@@ -218,7 +218,7 @@ function write (change: Change): Json {
   return { kind: change.kind, name, access: { roles, scopes, denied, hasRule: allow !== undefined } }
 }
 
-/** A rule from another instance. An unreadable rule admits nobody. */
+/** Parses a rule from another instance. An unreadable rule admits no caller. */
 function accessOf ({ roles, scopes, denied }: Record<string, unknown>): NonNullable<Item['access']> {
   return {
     ...(roles === undefined ? {} : { roles: texts(roles) as Role[] }),

@@ -38,7 +38,7 @@ export class RightsGate {
 
   /** Returns `held` if `principal` may use its item. Throws a refusal otherwise. */
   admit<T extends { readonly item: Item }> (held: T | undefined, principal: Principal, refusals: Refusals): T {
-    if (held === undefined) throw refusals.unknown('there is none')
+    if (held === undefined) throw refusals.unknown('there is no such item')
     const { item } = held
     const denial = this.denial(principal, item)
     if (denial === undefined) return held

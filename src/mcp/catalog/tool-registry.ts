@@ -28,7 +28,7 @@ export interface RegisteredTool extends Registered<Tool> {
   readonly headers: readonly HeaderParameter[]
   /** The names of arguments whose values may be in an audit record. */
   readonly loggable: readonly string[]
-  /** Missing if the tool has no limits of its own. */
+  /** Missing if the tool has no limits. */
   readonly limits: ToolLimits | undefined
 }
 

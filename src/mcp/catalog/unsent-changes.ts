@@ -1,12 +1,12 @@
-/** Changes that the other instances could not be told of, because the bus failed: sent again until they are. */
+/** Sends changes to the other instances again, after the bus has failed. */
 
-/** More than subscribers can miss without reading everything anew. */
+/** After this many missed changes, subscribers reload everything anyway. */
 const most = 1000
 const retryMs = 1000
 
 export class UnsentChanges {
   readonly #send: (text: string) => Promise<void>
-  /** Each once, the oldest first. */
+  /** Without duplicates, the oldest first. */
   readonly #texts = new Set<string>()
   #timer: NodeJS.Timeout | undefined
   #isClosed = false

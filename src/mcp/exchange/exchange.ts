@@ -183,7 +183,7 @@ export class Exchange extends Ending {
     this.#deadline.restart(Math.min(ms, credentialMs(this.caller)), from)
   }
 
-  /** Call before the first message: nobody hears one whose credential is no longer valid. */
+  /** Call before the first message. A caller whose credential is no longer valid receives no messages. */
   speak (): void {
     if (this.#isStreaming || this.#ended) return
     this.#isStreaming = true

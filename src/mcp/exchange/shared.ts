@@ -7,7 +7,7 @@ import type { RunningCalls } from './running-calls.js'
 export interface ExchangeParts {
   readonly deadlines?: Deadlines
   readonly running?: RunningCalls
-  /** Begins the span of the message; of a nested call, the span around it does. */
+  /** Starts the span of a message. The span of a nested call is started by the span around it. */
   readonly tracing?: Pick<Tracing, 'begin'> | undefined
   /** The app's own values for handlers. */
   readonly app?: AppContext

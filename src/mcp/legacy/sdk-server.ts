@@ -7,7 +7,7 @@ import type { Catalog } from '../catalog/catalog.js'
  * schema compiler.
  */
 const jsonSchemaValidator = {
-  getValidator: (): never => { throw new Error('what a caller answers is checked where it is asked') }
+  getValidator: (): never => { throw new Error('answers of callers are validated elsewhere') }
 }
 
 /** `live`: changes can be announced as they happen. */

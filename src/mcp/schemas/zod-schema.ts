@@ -70,7 +70,7 @@ const budgetKey = Symbol('the work that a check may take')
 
 type Context = z.core.ParseContext<z.core.$ZodIssue> & { readonly [budgetKey]: WorkBudget }
 
-/** `isCareful`: stops at the first problem, and creates no messages that nobody reads. */
+/** `isCareful` stops at the first problem and creates no further messages. */
 function contextOf (isCareful: boolean): Context {
   let count = 0
   const few = { abortEarly: true, error: () => ++count > maxWorded ? 'invalid' : undefined }
@@ -98,7 +98,7 @@ function countBranches (schema: z.core.$ZodType): boolean {
   return true
 }
 
-const isCounting = Symbol('counts what it looks at')
+const isCounting = Symbol('counts its work')
 
 function count (part: z.core.$ZodType): void {
   const internals = part._zod

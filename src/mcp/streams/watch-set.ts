@@ -1,15 +1,15 @@
-/** Watches of resources, one for each URI of a set that changes. */
+/** Keeps one watch for each URI of a set that changes. */
 export class WatchSet {
   readonly #begin: (uri: string) => () => void
   readonly #ends = new Map<string, () => void>()
   #isOver = false
 
-  /** `begin` begins the watch of a resource and returns what ends it. */
+  /** `begin` starts the watch of a resource and returns a function that ends it. */
   constructor (begin: (uri: string) => () => void) {
     this.#begin = begin
   }
 
-  /** Watches these, and nothing else. */
+  /** Starts and ends watches, so that exactly these URIs are watched. */
   set (uris: readonly string[]): void {
     if (this.#isOver) return
     for (const [uri, end] of this.#ends) {
@@ -22,7 +22,7 @@ export class WatchSet {
     }
   }
 
-  /** Ends all. None begins after that. */
+  /** Ends all watches. No watch starts afterwards. */
   end (): void {
     this.set([])
     this.#isOver = true

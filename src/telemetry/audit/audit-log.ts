@@ -20,7 +20,7 @@ export interface AuditOptions {
    */
   readonly stream?: { write: (line: string) => void, hasRoom?: () => boolean } | undefined
   /**
-   * The key of an HMAC, at least 32 characters. With it, nobody without the key can forge a valid chain. Left
+   * The key of an HMAC, at least 32 characters. Without the key, a valid chain cannot be forged. Left
    * out: plain SHA-256.
    */
   readonly key?: string | undefined

@@ -3,10 +3,10 @@ import { canonicalJson } from '../../lib/canonical-json.js'
 import type { CallArguments, Decision } from '../decision.js'
 import type { Digest, ChainLink } from './chain.js'
 
-/** Texts that come again, such as names of tools and callers, whose JSON is kept. */
+/** Limits of the cache for the JSON of repeated texts, such as the names of tools and callers. */
 const mostKept = 1000
 const longestKept = 256
-/** Of an argument whose value may be on record. */
+/** The maximum length of a recorded argument value. Longer ones are truncated. */
 const longestValue = 256
 
 export class RecordWriter {
@@ -25,9 +25,8 @@ export class RecordWriter {
   }
 
   /**
-   * The canonical JSON of a record, without its hash. Written member by member, in the order of their names:
-   * `JSON.stringify` takes three times as long. Texts that this package did not choose go through
-   * `#member`.
+   * The canonical JSON of a record, without its hash. Written member by member, in the order of their names,
+   * because `JSON.stringify` takes three times as long. Texts from elsewhere go through `#member`.
    */
   textOf (decision: Decision, { boot, seq, prev }: ChainLink): string {
     const { about, address, arguments: given, batch, http, itemKind, era, ms } = decision
@@ -47,7 +46,7 @@ export class RecordWriter {
     if (ms !== undefined) text += `,"ms":${JSON.stringify(Math.round(ms * 100) / 100)}`
     text += `${this.#member('oauthClient', decision.oauthClient)},"outcome":"${decision.outcome}","prev":"${prev}"`
     text += this.#member('principal', decision.principal)
-    // Another one each time.
+    // Not cached, because every request has a different id.
     if (decision.requestId !== undefined) text += `,"requestId":${this.#redacted(JSON.stringify(decision.requestId))}`
     text += `,"seq":${seq}`
     if (http !== undefined) text += `,"status":${http.status}`
@@ -63,7 +62,7 @@ export class RecordWriter {
     if (kept !== undefined) return kept
     const json = JSON.stringify(value)
     const redacted = this.#redacted(json)
-    // A credential is not kept.
+    // Credentials are not cached.
     if (redacted === json && json.length <= longestKept) {
       if (this.#kept.size >= mostKept) this.#kept.clear()
       this.#kept.set(value, json)
@@ -71,7 +70,7 @@ export class RecordWriter {
     return redacted
   }
 
-  /** Canonical as before: a redactor may replace the name of a member, and readers hash what they parse. */
+  /** Returns canonical JSON, although a redactor may replace member names: readers hash what they parse. */
   #redacted (json: string): string {
     const redacted = this.#redact(json)
     if (redacted === json) return json
@@ -99,7 +98,7 @@ export class RecordWriter {
   }
 }
 
-/** Strings, numbers and booleans alone; what is longer is cut. */
+/** Returns only strings, numbers and booleans. Long strings are truncated. */
 function shownOf (values: unknown, names: readonly string[]): Readonly<Record<string, string | number | boolean>> {
   const shown: Array<[string, string | number | boolean]> = []
   for (const name of names) {

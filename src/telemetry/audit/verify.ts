@@ -208,7 +208,7 @@ class Verifier {
   /** Checks a line that continues the chain in a new file. */
   #continue (from: Head, known: Head | undefined, place: Place): void {
     if (known !== undefined && known.seq < from.seq) {
-      throw fault(place, 'missing', `records ${known.seq + 1} to ${from.seq} of ${from.boot} are missing`)
+      throw fault(place, 'missing', `the files lack ${span(known.seq + 1, from.seq)} of ${from.boot}`)
     }
     if (known !== undefined && (known.seq > from.seq || known.hash !== from.hash)) {
       throw fault(
@@ -244,7 +244,8 @@ class Verifier {
     }
     if (seq <= known.seq) throw fault(place, 'reordered', `record ${seq} comes after record ${known.seq}`)
     if (seq > known.seq + 1) {
-      throw fault(place, 'missing', `records ${known.seq + 1} to ${seq - 1} are missing, or were moved`)
+      const lost = span(known.seq + 1, seq - 1)
+      throw fault(place, 'missing', `record ${seq} follows record ${known.seq}, without ${lost}`)
     }
     if (prev !== known.hash) throw fault(place, 'altered', `record ${seq} does not follow from record ${known.seq}`)
   }
@@ -264,12 +265,16 @@ class Verifier {
       throw fault(
         place,
         'cut',
-        `records ${known.seq + 1} to ${after.seq} of ${after.boot} existed when this process started`
+        `${span(known.seq + 1, after.seq)} of ${after.boot} existed when this process started`
       )
     } else if (known.seq === after.seq && known.hash !== after.hash) {
       throw fault(place, 'altered', `record ${known.seq} of ${known.boot} was different when this process started`)
     }
   }
+}
+
+function span (first: number, last: number): string {
+  return first === last ? `record ${first}` : `records ${first} to ${last}`
 }
 
 function nameOf ({ boot, seq }: Head): string {

@@ -81,7 +81,7 @@ export class Metrics implements Observer {
         if (decision.method !== undefined) this.#noteOperation(decision)
         return
       case 'token-minted':
-        // Without a caller a command did it, and each server that applies it says so.
+        // Decisions without a caller are from commands. Every server reports them, so they are not counted.
         if (principal !== undefined) this.#minted.add('', none)
         return
       case 'grant-revoked':

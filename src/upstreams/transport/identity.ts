@@ -1,18 +1,18 @@
-/** The id of a caller as an upstream gets it. Different ids stay different. */
+/** Encodes the id of a caller for upstreams. Different ids stay different. */
 import { hash } from 'node:crypto'
 
-/** With percent-encoding of `%` and of all but visible ASCII (RFC 9110 §5.5, RFC 3986 §2.1). */
+/** Percent-encodes `%` and everything except visible ASCII (RFC 9110 §5.5, RFC 3986 §2.1). */
 export function headerValueOf (id: string): string {
   return id.replaceAll(/[^!-$&-~]/gu, encoded)
 }
 
-/** 32 hexadecimal digits of SHA-256. */
+/** Returns the first 32 hexadecimal digits of SHA-256. */
 export function digestOfCaller (id: string): string {
   const bytes = headerValueOf(id).replaceAll(/%(..)/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
   return hash('sha256', Buffer.from(bytes, 'latin1'), 'hex').slice(0, 32)
 }
 
-/** A lone surrogate has no UTF-8, so it gets the three bytes that its code point would have. */
+/** A lone surrogate has no UTF-8 form, so its code point is encoded in three bytes. */
 function encoded (character: string): string {
   if (!/\p{Surrogate}/u.test(character)) return encodeURIComponent(character)
   const code = character.charCodeAt(0)

@@ -1,19 +1,19 @@
-/** `${NAME}` in the texts of an upstream's options. */
+/** Replaces `${NAME}` in the options of an upstream. */
 import { passedNames } from './process-environment.js'
 
 /**
- * Stands in `args`, `env` and `cwd` for the caller whose process it is: 32 hexadecimal digits, the same for the same
- * caller. `nobody` in the process that only lists the tools.
+ * Replaced in `args`, `env` and `cwd` by the caller of the process: 32 hexadecimal digits, always the same
+ * for a caller, or `nobody` for the process that only lists the tools.
  */
 // eslint-disable-next-line no-template-curly-in-string
 export const callerMark = '${caller}'
 
-/** The message names the variable and says what to do. */
+/** A variable is not set. The message names it and says what to do. */
 export class UnsetVariableError extends Error {
   override readonly name = 'UnsetVariableError'
 }
 
-/** Also as clients write it: `${env:NAME}`, and `${NAME:-default}`. */
+/** Also matches the forms of clients: `${env:NAME}` and `${NAME:-default}`. */
 const marks = /\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g
 
 export class Interpolation {
@@ -24,10 +24,10 @@ export class Interpolation {
     this.#environment = environment
   }
 
-  /** The values that were filled in, but for those of variables that every process gets. */
+  /** The inserted values, except those of variables that every process gets. */
   get secrets (): readonly string[] { return [...this.#secrets] }
 
-  /** `value` with all texts in it filled. Throws an `UnsetVariableError` for a variable that is not set, or empty. */
+  /** Replaces variables in all texts of `value`. Throws an `UnsetVariableError` if one is missing or empty. */
   fill (value: unknown): unknown {
     if (typeof value === 'string') return this.#text(value)
     if (Array.isArray(value)) return value.map(one => this.fill(one))

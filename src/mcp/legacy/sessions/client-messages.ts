@@ -68,7 +68,7 @@ export class ClientMessages {
       if (questions.take(id, { ...message }, rights) === 'refused') throw fewerRights()
       return
     }
-    // Check first: an answer that nobody waits for is not passed on.
+    // Checked first, so that an answer without a question is not passed on.
     return after(store.asked(session, id), needed => {
       if (needed === undefined) return
       if (!areHeld(needed, rights)) throw fewerRights()

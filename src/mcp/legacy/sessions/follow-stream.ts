@@ -74,9 +74,9 @@ export async function followStream (followed: Followed): Promise<void> {
 const [firstWaitMs, lastWaitMs] = [10, 640]
 
 /**
- * Reads a stream of an instance that may not have logged yet what its caller has: writes are not awaited, and an
- * instance without its store retries every half second. Waits longer each time, 1.3 seconds in all, and only while
- * that instance `isAlive`.
+ * Reads a stream that another instance may not have logged completely: writes are not awaited, and an
+ * instance without its store retries every half second. Waits longer each time, 1.3 seconds in all, and only
+ * while that instance `isAlive`.
  */
 export function readSoon (
   read: () => Eventually<KeptStream | undefined>,

@@ -36,7 +36,7 @@ export function areHeld (needed: Rights, held: Rights): boolean {
     needed.kinds.every(kind => held.kinds.includes(kind))
 }
 
-/** As for an unknown session: who holds it with more rights is not told. */
+/** The refusal for an unknown session, so that a caller does not learn that the session exists. */
 export function fewerRights (): Refusal {
   return new SessionNotFoundError({ reason: 'fewer rights than the call, or the session, was used with' })
 }

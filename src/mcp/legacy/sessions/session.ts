@@ -172,7 +172,7 @@ export class Session implements CallsHost {
     const n = Number(place)
     if (place === undefined) throw new EventForgottenError()
     const read = (): Eventually<KeptStream | undefined> => log.read(this.id, name, n)
-    // Where that cannot be asked, reading cannot succeed either, and says so in its own words.
+    // If the bus fails, the read fails, too, with its own error.
     const isAlive = async (): Promise<boolean> => await Promise.resolve(bus.isAlive(writerOf(name))).catch(() => true)
     return after(store.isShared ? readSoon(read, isAlive) : read(), kept => {
       if (kept === undefined) throw new EventForgottenError()
