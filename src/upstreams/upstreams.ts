@@ -200,7 +200,7 @@ export class Upstreams {
       log.warn({ upstream: name, lines }, 'an upstream writes too much; some lines are dropped')
     }
     return {
-      line: boundedLines(line => { log.info({ upstream: name, line: redact(line) }, 'upstream says') }, tellLeftOut),
+      line: boundedLines(line => { log.info({ upstream: name, line: redact(line) }, 'upstream output') }, tellLeftOut),
       odd: oddBy(boundedLines(reason => {
         log.warn(
           { upstream: name, reason: redact(reason), advice: adviceFor(reason) },

@@ -80,7 +80,7 @@ t.test('a flood of upstream log messages does not block an answer', async t => {
 t.test("a flood on an upstream's stderr is limited in the log", async t => {
   const { ada, log } = await behind(t, hostile('floods-stderr'))
   t.equal(textOf(await ada.callTool({ name: 'echo' })), '{}')
-  const said = log.lines().filter(({ msg }) => msg === 'upstream says').length
+  const said = log.lines().filter(({ msg }) => msg === 'upstream output').length
   t.ok(said > 0 && said <= 400, `${said} lines`)
   t.match(warnings(log), /writes too much/)
 })

@@ -20,7 +20,7 @@ interface RegisteredPrompt extends Registered<Prompt> {
 
 const refusals: Refusals = {
   unknown: reason => new UnknownPromptError({ reason }),
-  denied: reason => new NotAllowedError({ reason: `prompt ${reason}` })
+  denied: reason => new NotAllowedError({ reason: `prompt: ${reason}` })
 }
 
 export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {

@@ -111,7 +111,7 @@ export class ResourceRegistry {
   /** The resource with exactly this template or fixed URI. Throws a refusal if `principal` may not read it. */
   named (uri: unknown, principal: Principal): Resource {
     const refusals = {
-      unknown: (reason: string) => new InvalidParamsError({ reason: `a template: ${reason}` }),
+      unknown: (reason: string) => new InvalidParamsError({ reason: `template: ${reason}` }),
       denied
     }
     return this.#rights.admit(this.#listed(uri), principal, refusals).item
@@ -146,7 +146,7 @@ export class ResourceRegistry {
 }
 
 function denied (reason: string): Refusal {
-  return new NotAllowedError({ reason: `resource ${reason}` })
+  return new NotAllowedError({ reason: `resource: ${reason}` })
 }
 
 /** Includes the requested URI, as the specification requires (MCP 2026-07-28, Resources, Error Handling). */

@@ -34,7 +34,7 @@ export interface RegisteredTool extends Registered<Tool> {
 
 const refusals: Refusals = {
   unknown: reason => new UnknownToolError({ reason }),
-  denied: reason => new NotAllowedError({ reason: `tool ${reason}` })
+  denied: reason => new NotAllowedError({ reason: `tool: ${reason}` })
 }
 
 export interface ToolRegistryOptions {

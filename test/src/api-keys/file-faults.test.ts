@@ -120,7 +120,7 @@ t.test('a read-only file system is reported', { skip: mayMount ? false : 'no rig
 })
 
 t.test(
-  'a key file of another user is reported with who may change it',
+  'a key file of another user is reported with advice',
   { skip: isRoot ? unlessNobodyCan() : 'only root can change to another user' },
   async t => {
     const path = await keyFile(t)

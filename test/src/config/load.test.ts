@@ -266,7 +266,7 @@ t.test('an empty STATE_KEY is unset', async t => {
   t.same(readConfig({ API_KEYS: 'k'.repeat(32), STATE_KEY: ' ' }).problems, [])
 })
 
-t.test('METRICS_PORT may be that of PORT on another address alone', async t => {
+t.test('METRICS_PORT may equal PORT only on another address', async t => {
   const problemsOf = (more: Record<string, string>): readonly unknown[] =>
     readConfig({ ...sound, PORT: '3000', METRICS_PORT: '3000', ...more }).problems
   for (const HOST of ['localhost', '0.0.0.0', '::']) {

@@ -8,7 +8,7 @@ busContract(t, async () => {
   return [bus, bus]
 })
 
-t.test('tellAll delivers messages sent during delivery afterwards', async (t) => {
+t.test('messages sent during a delivery are delivered afterwards', async (t) => {
   const bus = new InProcessBus()
   const heard: unknown[] = []
   bus.on('a', () => { bus.tellAll('b', 2).catch(() => {}) })

@@ -248,7 +248,7 @@ export class Sessions {
     this.#open.clear()
     await Promise.all(
       open.map(async session => {
-        await session.end(new UnavailableError({ reason: 'the server ends' }))
+        await session.end(new UnavailableError({ reason: 'the server is stopping' }))
       })
     )
   }

@@ -126,7 +126,7 @@ for (const [what, damage] of [
   ['another heading', (text: string) => `x${text}`],
   ['no content', () => '']
 ] as const) {
-  t.test(`keys commands report that they cannot tell if the journal has ${what}`, async t => {
+  t.test(`keys commands warn if the journal has ${what}`, async t => {
     const STATE_DIR = await statePath(t)
     const { record, key } = newKey()
     const env = { STATE_DIR, API_KEYS_FILE: await keyFile(t, [record]) }

@@ -129,7 +129,7 @@ t.test('keys create refuses a revoked owner', async t => {
   for (const { code } of await makeFor('bob')) t.equal(code, 0)
 })
 
-t.test('keys import without a file says how the server gets it', async t => {
+t.test('keys import without a file says how the server finds it', async t => {
   const env = { API_KEYS: 'the-first-key-of-many' }
   t.match(await say(['keys', 'import', '--configured'], await directory(t), env), {
     code: 0,

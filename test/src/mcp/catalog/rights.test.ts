@@ -17,10 +17,10 @@ const held = (access?: AccessRule): { item: Item } => ({
 
 for (const [what, access, sees, code] of [
   ['without a rule', undefined, true, undefined],
-  ['that its rule lets through', { roles: ['user'] }, true, undefined],
-  ['that hides', { roles: ['admin'] }, false, 'MCP_ERR_UNKNOWN_TOOL'],
-  ['that says no', { roles: ['admin'], denied: 'error' }, true, 'MCP_ERR_NOT_ALLOWED'],
-  ['that would challenge a token', { scopes: ['x'], denied: 'challenge' }, false, 'MCP_ERR_UNKNOWN_TOOL']
+  ['with a rule that admits', { roles: ['user'] }, true, undefined],
+  ['that is hidden', { roles: ['admin'] }, false, 'MCP_ERR_UNKNOWN_TOOL'],
+  ['with denied: error', { roles: ['admin'], denied: 'error' }, true, 'MCP_ERR_NOT_ALLOWED'],
+  ['with denied: challenge', { scopes: ['x'], denied: 'challenge' }, false, 'MCP_ERR_UNKNOWN_TOOL']
 ] as const) {
   t.test(`an item ${what}: listed ${sees}, used ${code === undefined}`, async t => {
     const rights = new RightsGate()

@@ -79,7 +79,7 @@ t.test('a renewed pool reuses no slot from before, whether idle, busy or being o
   t.equal(await slots.take(), later)
 })
 
-t.test('a slot that fails to close has no effect', async t => {
+t.test('an error while closing a slot is ignored', async t => {
   const slots = new Slots({ open: async () => ({ close: async () => { throw new Error('stuck') } }) })
   slots.give(await slots.take(), false)
   t.equal(slots.size.busy, 0)
