@@ -55,6 +55,11 @@ t.test('audit verify names an altered line and exits with 1', async t => {
     code: 1,
     stdout: /audit\.jsonl:4: altered: the hash does not match.*The 3 records before it are intact\.$/
   })
+  const lines = readFileSync(file, 'utf8').split('\n')
+  for (const [n, intact] of ['There are no records before it.', 'The record before it is intact.'].entries()) {
+    writeFileSync(file, lines.map((line, at) => at === n ? line.replace('{', '{"x":1,') : line).join('\n'))
+    t.ok((await say(['audit', 'verify'], directory, env)).stdout.endsWith(`. ${intact}`), intact)
+  }
 })
 
 t.test('audit verify --log detects a cut end, and reports a log without heads', async t => {

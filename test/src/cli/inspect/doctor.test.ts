@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { exitCodeOf, type Finding } from '../../../../src/doctor/finding.js'
+import { keyFile, newKey } from '../../../support/keys.js'
 import { adaKey, listening, service } from '../../../support/service.js'
 import { say } from '../../../support/terminal.js'
 
@@ -53,6 +54,21 @@ t.test('doctor warns of risks and exits with 1', async t => {
   })
   t.equal(code, 1)
   t.match(findingsIn(stdout), [{ id: 'trust-proxy', severity: 'warning', fix: /TRUST_PROXY/ }])
+})
+
+t.test('doctor warns of keys that expire within a week', async t => {
+  const [one, other] = [newKey({ lifetimeSeconds: 86_400 }).record, newKey({ lifetimeSeconds: 86_400 }).record]
+  for (const [records, what] of [
+    [[one, newKey().record], `1 key expires within a week: ${one.id}`],
+    [[one, other], `2 keys expire within a week: ${one.id}, ${other.id}`]
+  ] as const) {
+    const { code, stdout } = await say(['doctor', '--json'], t.testdir({}), {
+      ...sound,
+      API_KEYS_FILE: await keyFile(t, records)
+    })
+    t.equal(code, 1)
+    t.match(findingsIn(stdout), [{ id: 'keys-ending', severity: 'warning', what }])
+  }
 })
 
 t.test('doctor --url prints findings on stdout without the credential', async t => {

@@ -14,6 +14,7 @@ t.test('lint finds nothing in the built-in tools and creates no files', async t 
   const { code, stdout } = await say(['lint'], directory, { ...env, AUDIT_FILE: join(directory, 'audit.jsonl') })
   t.equal(code, 0)
   t.match(stdout, /^Nothing found in 5 tools\.$/)
+  t.equal((await say(['lint'], directory, { API_KEYS: adaKey })).stdout, 'Nothing found in 1 tool.')
   t.notOk(existsSync(join(directory, '.state')))
   t.notOk(existsSync(join(directory, 'audit.jsonl')))
 })

@@ -89,7 +89,16 @@ const tampering: Array<[what: string, change: (lines: string[]) => string[], fau
     lines => lines.map((line, at) => (at === 3 ? line.replace('{', '{"principal":"user:eve",') : line)),
     { kind: 'altered', line: 4 }
   ],
-  ['a removed record', lines => lines.filter((_line, at) => at !== 3), { kind: 'missing', line: 4 }],
+  [
+    'a removed record',
+    lines => lines.filter((_line, at) => at !== 3),
+    { kind: 'missing', line: 4, what: /^record 5 follows record 3, without record 4$/ }
+  ],
+  [
+    'two removed records',
+    lines => lines.filter((_line, at) => at !== 2 && at !== 3),
+    { kind: 'missing', line: 3, what: /^record 5 follows record 2, without records 3 to 4$/ }
+  ],
   ['the first records removed', lines => lines.slice(2), { kind: 'missing', line: 1 }],
   [
     "two records in each other's place",
@@ -150,8 +159,11 @@ t.test('verifyAudit finds a cut end by the next process', async t => {
   const file = await written(t)
   await written(t, 1, { file })
   t.match(await verifyAudit([file]), { chains: 2, fault: undefined, notes: [] })
-  writeFileSync(file, `${linesOf(file).filter((_line, at) => at < 5 || at > 6).join('\n')}\n`)
-  t.match((await verifyAudit([file])).fault, { kind: 'cut', line: 6, what: /records 6 to 7/ })
+  const lines = linesOf(file)
+  for (const [kept, what] of [[5, /^records 6 to 7 of /], [6, /^record 7 of /]] as const) {
+    writeFileSync(file, `${lines.filter((_line, at) => at < kept || at > 6).join('\n')}\n`)
+    t.match((await verifyAudit([file])).fault, { kind: 'cut', line: kept + 1, what })
+  }
 })
 
 t.test('verifyAudit finds a removed process by the next process', async t => {
@@ -193,7 +205,9 @@ t.test('verifyAudit follows a chain over rotated files and finds a missing one',
   t.ok(aside.length >= 3)
   const files = [...aside, file]
   t.match(await verifyAudit(files), { records: 42, fault: undefined, notes: [] })
-  t.match((await verifyAudit(files.filter((_file, at) => at !== 1))).fault, { kind: 'missing', line: 1 })
+  t.match((await verifyAudit(files.filter((_file, at) => at !== 1))).fault, {
+    kind: 'missing', line: 1, what: /^the files lack records \d+ to \d+ of /
+  })
   const [first = '', second = '', ...rest] = files
   t.match((await verifyAudit([second, first, ...rest])).fault, { kind: 'reordered' })
   t.match(await verifyAudit(files.slice(1)), { fault: undefined, notes: [/earlier files were not given/] })
