@@ -67,11 +67,11 @@ function refuseUnknown (request: FastifyRequest): never {
   throw new NotFoundError(isSignInProbe(request) ? { data: noSignInHere(request) } : {})
 }
 
-/** In the form that OAuth clients show to people (RFC 6749 §5.2). */
+/** Returns the members of an OAuth error (RFC 6749 §5.2), which OAuth clients show to people. */
 function noSignInHere ({ server }: FastifyRequest): { readonly error: string, readonly error_description: string } {
   const metadata = `${server.prefix}/.well-known/oauth-protected-resource`
   const advice = server.hasRoute({ method: 'GET', url: metadata })
-    ? `Where to sign in is in the metadata of this server, at ${metadata}.`
+    ? `The metadata of this server, at ${metadata}, says where to sign in.`
     : 'There is no OAuth sign-in here: check the key that this client sends in the x-api-key header.'
   return { error: 'access_denied', error_description: `The API key was refused, or none was sent. ${advice}` }
 }

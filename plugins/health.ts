@@ -51,7 +51,7 @@ function refuseOthers (fastify: FastifyInstance, url: string): void {
     method: ['POST', 'PUT', 'PATCH', 'DELETE'],
     url,
     config: { public: true },
-    // Before the body of a stranger is read.
+    // Refused before the body of an unauthenticated caller is read.
     onRequest: async () => { throw new MethodNotAllowedError({ headers: { allow: 'GET, HEAD' } }) },
     handler: async () => {}
   })

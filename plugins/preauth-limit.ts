@@ -77,8 +77,8 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
     if (charged.has(request)) return
     charged.add(request)
     request.addressLook = null
-    // Later: of requests that arrive in one piece, the first that finds the address locked ends the connection, and
-    // the others would have no answer.
+    // Deferred: of pipelined requests, the first that finds the address locked closes the connection, and the
+    // others would get no answer.
     await null
     const reading = await limiter.take(addressKey(ipOf(request)))
     limiter.writeHeaders(reply, reading)

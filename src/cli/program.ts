@@ -21,7 +21,7 @@ precedence. "fastify-mcp-auth config" shows the effective settings.`
  */
 type CommandMaker = (terminal: Terminal, exit: (code?: number) => void) => Promise<Command>
 
-/** In the order of the help. */
+/** The commands, in the order of the help. */
 const commands: Readonly<Record<string, CommandMaker>> = {
   start: async terminal => (await import('./serve/start.js')).startCommand(terminal),
   proxy: async terminal => (await import('./serve/proxy.js')).proxyCommand(terminal),
@@ -86,8 +86,8 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
 }
 
 /**
- * Only the makers that are needed: one for a command, all for the help and unknown names, none for the
- * version.
+ * Returns only the makers that are needed: one for a command, all for the help and unknown names, none for
+ * the version.
  */
 function makersFor ([name = '']: readonly string[]): readonly CommandMaker[] {
   if (name === '--version' || name === '-V') return []

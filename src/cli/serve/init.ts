@@ -26,7 +26,7 @@ export function initCommand (terminal: Terminal): Command {
     .action(() => { init(terminal) })
 }
 
-/** Also used by `proxy` at its first run. `isProxy`: the server is starting, and has tools. */
+/** Writes `.env`. Also used by `proxy` at its first run: with `isProxy` the server is starting, and has tools. */
 export function init ({ env, directory, print, complain }: Terminal, isProxy = false): void {
   const path = join(directory, '.env')
   const secrets: Secrets = { API_KEYS: `mcp_${randomSecret()}`, JWT_SECRET: randomSecret() }

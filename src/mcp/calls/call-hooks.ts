@@ -20,10 +20,10 @@ export interface CallOutcome {
   readonly ms: number
 }
 
-/** Throw to refuse the call: a `PublicToolError` is shown to the caller, any other error is a fault. */
+/** Runs before a call, and may throw to refuse it: a `PublicToolError` is shown, any other error is a fault. */
 export type BeforeCall = (call: HookedCall) => void | Promise<void>
 
-/** Not awaited; errors are logged. */
+/** Runs after a call, without being awaited. Its errors are logged. */
 export type AfterCall = (call: HookedCall, outcome: CallOutcome) => void | Promise<void>
 
 export interface HookOptions {

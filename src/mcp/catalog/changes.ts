@@ -24,7 +24,7 @@ interface ResourceChange {
 
 /** A caller's subscription to a resource, on this instance. */
 export interface ResourceWatch {
-  /** As a handler gets it. */
+  /** The URI that handlers receive. */
   readonly uri: string
   /** The URI or the template that the resource was added with. */
   readonly resource: string

@@ -8,7 +8,7 @@ import { holdsData, holdsNames } from '../schemas/subschemas.js'
 import { isRecord } from '../../lib/guards.js'
 
 export interface HeaderParameter {
-  /** In lower case, as in Node. */
+  /** The name of the header in lower case, as in Node. */
   readonly header: string
   readonly path: readonly string[]
 }

@@ -28,7 +28,7 @@ interface RegisteredTemplate extends Registered<TemplateResource> {
 /** The item that a URI refers to. */
 interface Found {
   readonly item: Resource
-  /** In normal form; for a fixed resource, as its author wrote it. */
+  /** The URI in normal form, or of a fixed resource, as its author wrote it. */
   readonly uri: string
   readonly variables: Readonly<Record<string, string>>
 }

@@ -53,7 +53,7 @@ export interface ToolRegistryOptions {
 
 export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   #policies: ToolPolicies
-  /** As registered, without policies. */
+  /** The tools as registered, without policies. */
   readonly #written = new Map<string, Tool>()
   readonly #places: ToolPlaces
   readonly #freezes: FreezeGate | undefined

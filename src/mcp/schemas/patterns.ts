@@ -25,7 +25,7 @@ export function createPattern (source: string, flags: string): Pattern {
   }
 }
 
-/** In characters. `degree` consecutive repetitions can split a text in as many ways as there are combinations. */
+/** The maximum length in characters. It bounds the ways to split a text between `degree` repetitions. */
 function maxLengthFor (degree: number): number {
   if (degree < 2) return Infinity
   if (degree === 2) return maxQuadraticLength

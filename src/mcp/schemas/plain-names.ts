@@ -28,7 +28,7 @@ function unused (name: string, taken: Set<string>): string {
 
 const refTo = (name: string): string => `#/$defs/${name}`
 
-/** As a part of a JSON pointer (RFC 6901 §3). */
+/** Escapes a name as a part of a JSON pointer (RFC 6901 §3). */
 function escaped (name: string): string {
   return name.replaceAll('~', '~0').replaceAll('/', '~1')
 }

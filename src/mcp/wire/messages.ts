@@ -128,9 +128,9 @@ export function idOf (body: unknown): RequestId | undefined {
   return isRecord(body) && isId(body.id) ? body.id : undefined
 }
 
-/** Ids and progress tokens are echoed. Clients use counters or UUIDs. */
+/** The maximum length of ids and progress tokens, which are echoed. Clients use counters or UUIDs. */
 const maxIdLength = 256
-/** Of a resource, in a read or a subscription. */
+/** The maximum length of a resource URI in a read or a subscription. */
 export const maxUriLength = 2048
 
 function isId (id: unknown): id is RequestId {

@@ -12,16 +12,16 @@ import { RecordWriter } from './record.js'
 import { RotatingFile, type FileEnd } from './rotating-file.js'
 
 export interface AuditOptions {
-  /** The file that records are appended to. Its directory must exist. Left out: no file. */
+  /** The file that records are appended to. Its directory must exist. Default: no file. */
   readonly file?: string | undefined
   /**
    * An additional output for records, one per line. While `hasRoom` is false and there is no file, records
-   * are dropped and counted. Left out: no output.
+   * are dropped and counted. Default: no output.
    */
   readonly stream?: { write: (line: string) => void, hasRoom?: () => boolean } | undefined
   /**
-   * The key of an HMAC, at least 32 characters. Without the key, a valid chain cannot be forged. Left
-   * out: plain SHA-256.
+   * The key of an HMAC, at least 32 characters. Only with the key can a valid chain be forged. Default: plain
+   * SHA-256.
    */
   readonly key?: string | undefined
   /** The size in bytes at which the file is rotated. Default 64 MiB. It is also rotated daily (UTC). */

@@ -13,7 +13,7 @@ export function sample (name: string, labels: Labels, value: number): string {
   return `${name}${labelsText(labels)} ${numberText(value)}\n`
 }
 
-/** Leaves out empty labels, which mean the same as absent ones. */
+/** Omits empty labels, which mean the same as absent ones. */
 export function labelsText (labels: Labels): string {
   const pairs = Object.entries(labels).filter(([, value]) => value !== '')
   return pairs.length === 0 ? '' : `{${pairs.map(([name, value]) => `${name}="${escaped(value)}"`).join(',')}}`

@@ -4,13 +4,13 @@
  */
 
 export interface EventBoundsOptions {
-  /** Default 256. */
+  /** The maximum number of stored events. Default 256. */
   readonly maxEvents?: number
-  /** Bytes of JSON text of all events. Default 256 KiB. */
+  /** The maximum size of all events, in bytes of JSON. Default 256 KiB. */
   readonly maxBytes?: number
 }
 
-/** Drop all events of this stream before this one; all events, if the stream is gone. */
+/** Drop the events of this stream before event `before`, or all events if the stream is no longer stored. */
 export interface Forgotten {
   readonly name: string
   readonly before: number
@@ -25,15 +25,14 @@ interface Stream {
 }
 
 /**
- * How much more is stored of events that were not delivered yet: 4 MiB by default, the limit for
- * a slow reader.
+ * The factor of both limits for events that were not delivered yet: 4 MiB by default, as for a slow reader.
  */
 const owedFactor = 16
 /** The size of an event on the wire besides its message. */
 const frameBytes = 64
 
 export class EventBounds {
-  /** In the order of their last event. */
+  /** The streams in the order of their last event. */
   readonly #streams = new Map<string, Stream>()
   readonly #maxEvents: number
   readonly #maxBytes: number

@@ -22,7 +22,7 @@ interface Entry {
 export class SessionsInMemory implements SessionStore {
   readonly isShared = false
   readonly #bounds: SessionBounds
-  /** In the order of their last use, like the ids of each owner. */
+  /** The sessions in the order of their last use, like the ids of each owner. */
   readonly #entries = new Map<string, Entry>()
   readonly #idsOf = new Map<string, Set<string>>()
   /** Expired sessions that were not reported yet. */

@@ -58,7 +58,7 @@ export class Post implements AnswerWriter, Due {
   #answers: string[] | undefined
   /** The name of the stream; `''` while there is none. */
   #name = ''
-  /** Its end is the time for a JSON answer. */
+  /** Due when the time for a JSON answer has passed. */
   readonly #moment: Place<Due> | undefined
   /** The stream that the caller is reading. */
   #stream: EventStream | undefined

@@ -28,13 +28,13 @@ import type { SessionBounds, SessionRecord, SessionStore } from './store.js'
 import { SessionsInMemory } from './memory-store.js'
 
 export interface SessionsOptions {
-  /** Milliseconds without a request or an open stream. Default: 30 minutes. */
+  /** How long a session may be without requests and open streams, in milliseconds. Default: 30 minutes. */
   readonly idleMs?: number
-  /** The longest life in milliseconds. Default: 24 hours. */
+  /** The maximum lifetime in milliseconds. Default: 24 hours. */
   readonly lifetimeMs?: number
-  /** Another session ends the principal's least recently used one. Default 16. */
+  /** The maximum number for each principal. Another session ends the least recently used one. Default 16. */
   readonly maxPerPrincipal?: number
-  /** Of all principals; another session ends one of the principal with the most. Default 1,000. */
+  /** The maximum number in total. Another session ends one of the principal with the most. Default 1,000. */
   readonly max?: number
   /** How long a client waits before it resumes a closed stream, in milliseconds. Default 1,000. */
   readonly retryMs?: number

@@ -28,13 +28,13 @@ export type NewSession = Pick<SessionRecord, 'owner' | 'revision' | 'capabilitie
 export type SessionChange = { readonly level: number } | { readonly addUri: string } | { readonly removeUri: string }
 
 export interface SessionBounds {
-  /** Milliseconds without use. */
+  /** How long a session may be unused, in milliseconds. */
   readonly idleMs: number
-  /** The longest life in milliseconds. */
+  /** The maximum lifetime in milliseconds. */
   readonly lifetimeMs: number
-  /** Another session ends the owner's least recently used one. */
+  /** The maximum number for each owner. Another session ends the least recently used one. */
   readonly maxPerPrincipal: number
-  /** Of all owners; another session ends the least recently used one of the owner with the most. */
+  /** The maximum number in total. Another session ends the least recently used one of the owner with the most. */
   readonly max: number
 }
 
