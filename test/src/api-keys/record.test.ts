@@ -65,7 +65,7 @@ const faults: Array<[string, string, RegExp]> = [
   ['no version', '{"keys":[]}', /^cannot be used: version/],
   ['a later version', '{"version":2,"keys":[]}', /^is from a later version of this program$/],
   ['a version before the first', '{"version":0,"keys":[]}', /^cannot be used: version is not 1/],
-  ['keys that are no list', '{"version":1,"keys":{}}', /^cannot be used: keys has/],
+  ['keys that are not a list', '{"version":1,"keys":{}}', /^cannot be used: keys has/],
   ['another field', '{"version":1,"keys":[],"more":1}', /unknown field/],
   ['a prototype', '{"version":1,"keys":[],"__proto__":{"a":1}}', /unknown field/],
   ['an unknown field of a key', fileWith({ admin: true }), /keys\[0\] has an unknown field/],

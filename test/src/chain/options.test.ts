@@ -17,8 +17,8 @@ const wrong: Array<[what: string, options: Record<string, unknown>, message: Reg
     { apiKeys: [adaKey], tolls: [] },
     /^The options: tolls is not an option; the options are .*tools/
   ],
-  ['a key that is no list', { apiKeys: adaKey }, /^`apiKeys` must be an array$/],
-  ['a tool that is no list', { apiKeys: [adaKey], tools: { name: 'x' } }, /^`tools` must be an array$/],
+  ['a key instead of a list', { apiKeys: adaKey }, /^`apiKeys` must be an array$/],
+  ['a tool instead of a list', { apiKeys: [adaKey], tools: { name: 'x' } }, /^`tools` must be an array$/],
   [
     'a limit that is a number',
     { apiKeys: [adaKey], rateLimit: 30 },

@@ -160,7 +160,7 @@ for (const [what, damage] of [
     }
   ],
   [
-    'bytes that are no text',
+    'bytes that are not text',
     async (path: string) => {
       await writeFile(path, Buffer.from([0xff, 0xfe, 0, 10]))
     }

@@ -16,7 +16,7 @@ const readable: Array<[string, string[], object]> = [
     { key: 'k1', token }
   ],
   ["a key beside a proxy's Basic", ['authorization', 'Basic dTpw', 'x-api-key', 'k1'], { key: 'k1' }],
-  ['Basic alone, which is no attempt at ours', ['authorization', 'Basic dTpw'], { otherScheme: true }],
+  ['only Basic, which is another scheme', ['authorization', 'Basic dTpw'], { otherScheme: true }],
   ['a scheme that only begins like ours', ['authorization', `Bearerish ${token}`], { otherScheme: true }],
   ['a token without a scheme', ['authorization', token], { otherScheme: true }],
   ['an empty Authorization', ['authorization', ''], { otherScheme: true }],

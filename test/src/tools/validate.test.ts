@@ -93,7 +93,7 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
     /^Tool "x y": name must be 1 to 128 of/
   ],
   [
-    'a title that is no text',
+    'a title that is not a string',
     { prompts: [{ name: 'x', handler, title: {} }] },
     /^Prompt "x": title must be a string$/
   ],
@@ -123,7 +123,7 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
     /each icon must be/
   ],
   [
-    'a MIME type that is no text',
+    'a MIME type that is not a string',
     { resources: [{ name: 'x', uri: 'x://y', read: handler, mimeType: 1 }] },
     /^Resource "x": mimeType must be a string$/
   ],

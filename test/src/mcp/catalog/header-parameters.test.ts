@@ -80,7 +80,7 @@ for (const [what, args, headers] of [
 
 for (const [what, property] of [
   ['on an object', { type: 'object', 'x-mcp-header': 'Region' }],
-  ['that is no token', { type: 'string', 'x-mcp-header': 'Re gion' }],
+  ['that is not a token', { type: 'string', 'x-mcp-header': 'Re gion' }],
   ['that would end the header', { type: 'string', 'x-mcp-header': 'Region\r\nx' }],
   ['that is empty', { type: 'string', 'x-mcp-header': '' }]
 ] as const) {

@@ -47,7 +47,7 @@ for (const [what, method, answer] of [
   ],
   ['a model without a name', 'sampling/createMessage', { ...said, model: undefined }],
   ['content that is a text alone', 'sampling/createMessage', { ...said, content: 'Paris' }],
-  ['roots that are no list', 'roots/list', { roots: 'file:///home' }],
+  ['roots that are not a list', 'roots/list', { roots: 'file:///home' }],
   ['a root without a URI', 'roots/list', { roots: [{ name: 'home' }] }]
 ] as ReadonlyArray<[string, QuestionMethod, Record<string, unknown>]>) {
   t.test(`${what} is refused`, async t => {

@@ -120,7 +120,7 @@ const tampering: Array<[what: string, change: (lines: string[]) => string[], fau
     lines => lines.map((line, at) => (at === lines.length - 1 ? line.slice(0, 30) : line)),
     { kind: 'cut', line: 7 }
   ],
-  ['a line that is no record', lines => ['{"level":30}', ...lines], { kind: 'foreign', line: 1 }],
+  ['a line that is not a record', lines => ['{"level":30}', ...lines], { kind: 'foreign', line: 1 }],
   [
     'a torn line in the middle',
     lines => lines.map((line, at) => (at === 3 ? line.slice(0, 30) : line)),

@@ -138,7 +138,7 @@ for (const [what, document] of [
   ['null', null],
   ['a list', []],
   ['no keys', {}],
-  ['keys that are no list', { keys: {} }],
+  ['keys that are not a list', { keys: {} }],
   ['text', 'keys']
 ] as const) {
   t.test(`a key set that is ${what} is refused`, async t => {
