@@ -53,7 +53,7 @@ t.test('offer refuses if too many tokens wait', async t => {
   t.equal(await links.offer(parcel), undefined)
 })
 
-t.test('the store contains neither token nor code, and codes fit only their own text', async t => {
+t.test('the store contains neither tokens nor codes', async t => {
   const kept = new Map<string, string>()
   const store = {
     isFull: () => false,

@@ -135,12 +135,12 @@ const bad: Array<[string, string]> = [
   ['crit false', forge({ header: { alg: 'HS256', crit: false } })],
   ['a header that is a list', forge({ header: ['HS256'] })],
   ['a header that is null', forge({ header: 'null' })],
-  ['a header that is no JSON', forge({ header: '{"alg":"HS256"' })],
+  ['a header that is not JSON', forge({ header: '{"alg":"HS256"' })],
   ['a payload that is text', forge({ payload: '"ada"' })],
   ['a payload that is a number', forge({ payload: '1' })],
   ['a payload that is null', forge({ payload: 'null' })],
   ['a payload that is a list', forge({ payload: [goodClaims()] })],
-  ['a payload that is no JSON', forge({ payload: 'ada' })],
+  ['a payload that is not JSON', forge({ payload: 'ada' })],
   ['an empty payload object', forge({ payload: {} })],
   ['no sub', forgeClaims({ sub: undefined })],
   ['an empty sub', forgeClaims({ sub: '' })],
@@ -217,7 +217,7 @@ for (const [what, token] of [
   ['by an empty secret', forge({ key: '' })],
   ['by the name of a secret', forge({ key: kidOf(secret) })],
   ['by alg none', forge({ header: { alg: 'none', kid: kidOf(secret) } })],
-  ['with a header that is no JSON', forge({ header: '{' })]
+  ['with a header that is not JSON', forge({ header: '{' })]
 ] as const) {
   t.test(`after a rotation a token ${what} is refused`, async (t) => {
     t.same(Object.keys(rotated(token)), ['reason'])

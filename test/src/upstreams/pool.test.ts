@@ -4,7 +4,7 @@ import { UpstreamAwayError } from '../../../src/upstreams/connection.js'
 import { readUpstreams } from '../../../src/upstreams/options.js'
 import { Pool } from '../../../src/upstreams/pool.js'
 
-t.test('each failed start doubles the pause from 250 ms to 30 s until a recovery', async t => {
+t.test('failed starts double the pause from 250 ms to 30 s', async t => {
   const { now } = Date
   let time = now()
   Date.now = () => time

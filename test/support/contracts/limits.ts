@@ -42,7 +42,7 @@ export async function limitsContract (t: Test, open: () => Promise<readonly [Lim
     )
   })
 
-  t.test('take returns what is used, and takes nothing if the cost does not fit', async (t) => {
+  t.test('take takes nothing if the cost does not fit', async (t) => {
     const [a, b] = await open()
     const name = bucket()
     t.match(await a.take([hit(name, 8)]), [{ fits: true, used: 8 }])
@@ -52,7 +52,7 @@ export async function limitsContract (t: Test, open: () => Promise<readonly [Lim
     t.match(await a.take([hit(bucket(), 11)]), [{ fits: false, used: 0 }])
   })
 
-  t.test('take takes a list completely or not at all, and stops at the first refusal', async (t) => {
+  t.test('take takes a list completely or not at all', async (t) => {
     const [a, b] = await open()
     const [wide, tight, last] = [bucket(), bucket('tool'), bucket('address')]
     const asks = [hit(wide, 1, 100), hit(tight, 1, 3), hit(last, 1, 100)]

@@ -119,7 +119,7 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
     t.ok(await succeeds(isKept))
   })
 
-  t.test('a session expires at the end of its lifetime, even if it is used', async t => {
+  t.test('a session in use expires at the end of its lifetime', async t => {
     const [a, b] = await open({ ...wide, lifetimeMs: 300 })
     await a.create('one', sessionOf('ada'))
     let over: readonly string[] = []
@@ -147,7 +147,7 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
     t.same(await a.keep(['one']), ['one'])
   })
 
-  t.test('a question of one instance is pending on the other until it is answered', async t => {
+  t.test('a question is pending on both instances until it is answered', async t => {
     const [a, b] = await open(wide)
     await a.create('one', sessionOf('ada'))
     await a.ask('one', 'a.1', { ...rights, admin: true }, 60_000)

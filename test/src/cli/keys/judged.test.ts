@@ -73,7 +73,7 @@ t.test('keys verify checks API_KEYS without a key file', async t => {
   t.match(await ask('another-key-of-many'), { code: 1, stdout: /^Not valid: .*is unknown/, stderr: '' })
 })
 
-t.test('keys verify reports a key in a file that the server does not use', async t => {
+t.test('keys verify warns if the server does not use the key file', async t => {
   const cwd = await directory(t)
   const { id, key } = JSON.parse((await say(['keys', 'create', '--name', 'a', '--json'], cwd)).stdout)
   const unused =

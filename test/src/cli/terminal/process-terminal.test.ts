@@ -15,7 +15,7 @@ function writing (t: Test, cwd: string, where: string, ...args: string[]): Runni
 }
 
 t.test(
-  'keys create reports a key that could not be shown, and how to rotate it',
+  'keys create reports a key that could not be shown',
   { skip: process.platform === 'linux' ? false : 'there is no /dev/full' },
   async t => {
     const cwd = await directory(t)

@@ -28,7 +28,7 @@ for (const [kind, schema] of [['JSON Schema', recursive], ['zod', ofZod]] as con
     })
   }
 
-  t.test(`an invalid filter of 60 levels is refused by a recursive ${kind} with a short message`, async t => {
+  t.test(`a recursive ${kind} refuses an invalid filter of 60 levels with a short message`, async t => {
     const words = await problem(schema, { filter: nested(60, {}) })
     t.match(words, /^filter/)
     t.ok(words !== undefined && words.length < 2500)

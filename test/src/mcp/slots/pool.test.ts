@@ -53,7 +53,7 @@ t.test('a closed pool keeps no slots', async t => {
   t.same(slots.size, { idle: 0, busy: 0 })
 })
 
-t.test('a renewed pool reuses no slot from before, whether idle, busy or being opened', async t => {
+t.test('a renewed pool reuses no older slot', async t => {
   const opens: Array<(slot: FakeSlot) => void> = []
   const slots = new Slots({ open: async () => await new Promise<FakeSlot>(resolve => { opens.push(resolve) }) })
   const open = async (): Promise<FakeSlot> => {

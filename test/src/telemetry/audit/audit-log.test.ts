@@ -53,7 +53,7 @@ t.test('a record is canonical JSON without its hash', async t => {
   t.match(JSON.parse(lines[2] ?? ''), { args: { values: { 9: 'nine', 10: 'ten' } }, cut: true })
 })
 
-t.test('a credential as the name of a tool is redacted, and the chain is valid', async t => {
+t.test('a tool named like a credential is redacted', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
   const { audit } = await open(t, { file, secrets: ['a-plain-old-key'] })
   audit.note({ ...called, item: 'a-plain-old-key', itemKind: 'tool' })
@@ -128,7 +128,7 @@ t.test('a partly written line is completed when there is room', async t => {
   t.match(readFileSync(file, 'utf8'), /"about":\{"count":\d+\}.*"kind":"audit-dropped"/)
 })
 
-t.test('after a full disk, pending records and a record of dropped ones are written', async t => {
+t.test('after a full disk, pending records and the number of dropped ones are written', async t => {
   const file = join(t.testdir({}), 'there', 'audit.jsonl')
   mkdirSync(dirname(file))
   const { audit, lines } = await open(t, { file, maxQueuedBytes: 3000 })
@@ -171,7 +171,7 @@ t.test('a limited number of rotated files is kept', async t => {
   t.equal((await asideNames(file)).length, 2)
 })
 
-t.test('rotated files within a second stay in order, even if the clock is set back', async t => {
+t.test('rotated files stay in order if the clock is set back', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
   writeFileSync(`${file}.29990101T000000-007`, '')
   const { audit } = await open(t, { file, maxBytes: 300, keep: 3 })
