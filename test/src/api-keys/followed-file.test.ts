@@ -236,7 +236,7 @@ t.test('a last use in the future is replaced', async t => {
   now = right
   first.isGood(before.key)
   await first.store.close()
-  t.same([...await readUsage(usagePath(path)) ?? []], [[before.record.id, right]], 'in the process that noted it')
+  t.same([...await readUsage(usagePath(path)) ?? []], [[before.record.id, right]], 'the process that noted it')
   now = right + 86_400_000
   const second = await openStore(t, path)
   second.isGood(after.key)

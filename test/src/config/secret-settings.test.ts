@@ -47,7 +47,7 @@ t.test(
       t.match(warningsFor(withSecret, mode), [/\.env contains secrets.*chmod 600/], mode.toString(8))
     }
     for (const mode of [0o600, 0o640, 0o400]) t.same(warningsFor(withSecret, mode), [], mode.toString(8))
-    t.same(warningsFor('PORT=4000\n', 0o644), [], 'nothing of it is a secret')
+    t.same(warningsFor('PORT=4000\n', 0o644), [], 'the file contains no secret')
   }
 )
 

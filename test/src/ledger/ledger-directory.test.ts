@@ -105,9 +105,9 @@ t.test('a revocation survives a start with a clock that is ahead', async t => {
   const ahead = await openState(t, { directory })
   shift.restore()
   await ahead.revokeKey('k', commandLine)
-  t.ok(ahead.isRevoked(withToken(id)), 'in the process that began under it')
+  t.ok(ahead.isRevoked(withToken(id)), 'revoked in the process with the wrong clock')
   const fresh = await openState(t, { directory })
-  t.ok(fresh.isRevoked(withToken(id)), 'and on the disk')
+  t.ok(fresh.isRevoked(withToken(id)), 'revoked on the disk')
 })
 
 t.test('revokeSubject covers tokens of a clock that was ahead', async t => {

@@ -37,7 +37,7 @@ t.test('ownerOf follows a link to its target directory', asRoot, async t => {
   symlinkSync('../theirs/file', join(base, 'own', 'link'))
   t.match(ownerOf(join(base, 'own', 'link')), { uid: nobody.uid })
   symlinkSync(join(base, 'own'), join(base, 'theirs', 'back'))
-  t.match(ownerOf(join(base, 'theirs', 'back', 'file')), { uid: nobody.uid }, 'who can replace the link')
+  t.match(ownerOf(join(base, 'theirs', 'back', 'file')), { uid: nobody.uid }, 'the user who can replace the link')
 })
 
 t.test('ownerOf never returns the group of root', asRoot, async t => {
@@ -104,7 +104,7 @@ t.test('asOwnerOf creates files as the owner and returns to root', asRoot, async
     t.same([process.geteuid?.(), process.getegid?.(), process.getgroups?.()], [nobody.uid, nobody.gid, [nobody.gid]])
     t.throws(() => { writeFileSync(join(base, 'own', 'file'), '') }, { code: 'EACCES' })
     mkdirSync(join(base, 'theirs', 'made'))
-    t.equal(actAsOwnerOf(join(base, 'own')).as, undefined, 'within, nothing changes')
+    t.equal(actAsOwnerOf(join(base, 'own')).as, undefined, 'a nested call changes nothing')
   })
   t.same([process.geteuid?.(), process.getegid?.()], [0, 0])
   await t.rejects(asOwnerOf(join(base, 'theirs'), async () => { throw new Error('failed') }), /failed/)

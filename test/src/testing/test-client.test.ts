@@ -243,7 +243,7 @@ t.test('the principal of a test client gives no access to others', async t => {
   t.match(await createTestClient(app, { url: '/t/mcp', principal: { id: 'crm:7' } }).callTool('who'), {
     structuredContent: { id: 'crm:7' }
   })
-  t.same(statuses, [401], 'it opens nothing over a socket, also while it is good')
+  t.same(statuses, [401], 'over a socket it is refused, even while it is valid')
   const [name, value] = header ?? ['', '']
   for (const again of [value, '']) {
     t.equal(

@@ -54,5 +54,5 @@ t.test('a failed start for one principal does not delay another', async t => {
   Date.now = () => time
   t.teardown(() => { Date.now = now })
   for (const name of ['mallory', 'mallory', 'mallory', 'ada']) await t.rejects(pool.of(name), UpstreamAwayError)
-  t.equal(starts, 2, 'one of each')
+  t.equal(starts, 2, 'one start for each principal')
 })

@@ -12,7 +12,7 @@ export async function documentsContract (
     const [a, b] = await open(t)
     t.ok(await a.put('grant', 'one', { text: 'é "1 2"' }, { version: 0, endsAt: null }))
     t.match(await b.get('grant', 'one'), { value: { text: 'é "1 2"' }, version: 1, endsAt: null })
-    t.equal(await b.get('code', 'one'), undefined, 'kinds are apart')
+    t.equal(await b.get('code', 'one'), undefined, 'each kind has its own ids')
     t.same(
       (await b.list('grant')).map(({ id }) => id),
       ['one']

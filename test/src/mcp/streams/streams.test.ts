@@ -70,10 +70,10 @@ t.test('a timer that fires early does not extend a stream', async t => {
     await new Promise(resolve => setTimeout(resolve, 5))
   }
   t.ok(looks.length >= 5, 'the timer fired more than once')
-  t.equal(streams.size, 1, 'and the stream is open')
+  t.equal(streams.size, 1, 'the stream is still open')
   now = expiresAt
   await ended
-  t.equal(streams.size, 0, 'until the date has come')
+  t.equal(streams.size, 0, 'the stream ends at its date')
 })
 
 t.test('a stream with an expired credential ends at once with its last event', async t => {

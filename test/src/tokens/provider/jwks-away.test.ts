@@ -78,7 +78,7 @@ t.test('tokens with cached keys do not wait for an unavailable provider', async 
   time += 600_000
   t.ok(await keys.find(header('first'), yes))
   time += 3000
-  t.ok(await keys.find(header('first'), yes), 'the third fetch never ends')
+  t.ok(await keys.find(header('first'), yes), 'the key is cached, although the third fetch never ends')
   t.same(answers, [])
 })
 
