@@ -69,7 +69,7 @@ t.test('the bus over Redis', { skip: withoutRedis }, async t => {
     t.equal(await a.bus.isAlive('other'), true)
     t.equal(await a.bus.tell('other', 'letter', 1), true)
     await until(async () => !(await a.bus.isAlive('other')))
-    t.equal(await a.bus.tell('other', 'letter', 1), false, 'Redis did not come back')
+    t.equal(await a.bus.tell('other', 'letter', 1), false, 'the instance did not come back')
   })
 
   t.test('emptying Redis under open connections is noticed', async t => {
