@@ -73,7 +73,7 @@ export async function relayedProcesses (
   )
 }
 
-/** Returns element `n` of a list, counting round. */
+/** Returns element `n` of a list, which starts over at its end. */
 export function nth<T> (list: readonly T[], n: number): T {
   const one = list[n % list.length]
   if (one === undefined) throw new Error('the list is empty')

@@ -35,7 +35,7 @@ export const jwksTimeoutMs = 120_000
 /** The same, as a setting. */
 export const patient = { JWT_JWKS_TIMEOUT_MS: String(jwksTimeoutMs) }
 
-/** Creates a signing key. Create it once a file, because RSA keys are slow to create. */
+/** Creates a signing key. Call it once per file, because RSA keys are slow to create. */
 export async function signingKey (alg: string, kid: string, more: Partial<JWK> = {}): Promise<SigningKey> {
   const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true })
   return { jwk: { ...await exportJWK(publicKey), kid, alg, use: 'sig', ...more }, privateKey, alg }
