@@ -64,7 +64,7 @@ t.test('apps in a browser', { skip: withoutBrowser }, async t => {
   })
 
   for (const isDeclared of [false, true]) {
-    const what = isDeclared ? 'if their origin is declared' : 'by default'
+    const what = isDeclared ? 'if its origin is declared' : 'by default'
     t.test(`the page ${isDeclared ? 'runs' : 'blocks'} code of another origin ${what}`, async t => {
       const asked: string[] = []
       const other = await serve(t, (request, response) => {
