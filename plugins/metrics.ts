@@ -41,6 +41,7 @@ const timeoutMs = 10_000
 
 const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
   const { port, host = '127.0.0.1', token, gather } = options
+  if (token === '') throw new TypeError('metrics: `token` must be a non-empty string')
   if (!isLoopback(host) && token === undefined) {
     throw new TypeError('metrics: `token` is required if `host` is not loopback')
   }

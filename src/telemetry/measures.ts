@@ -25,6 +25,20 @@ export const measures = {
 
 export type MeasureName = keyof typeof measures
 
+/**
+ * How values with the same labels are combined if several parts report them, such as two endpoints in one app.
+ * Default: they are added.
+ */
+const combined: Readonly<Partial<Record<MeasureName, (one: number, other: number) => number>>> = {
+  keys_next_expiry_days: Math.min,
+  provider_keys_age_seconds: Math.max,
+  store_up: Math.min,
+  store_instances: Math.max,
+  config_info: Math.max
+}
+
+const sum = (one: number, other: number): number => one + other
+
 export class Measures {
   readonly #reads = new Map<MeasureName, Array<() => MeasureValue>>()
 
@@ -41,7 +55,7 @@ export class Measures {
   }
 
   /**
-   * `read` is called when metrics are scraped, and must be synchronous. Values of the same name are summed.
+   * `read` is called when metrics are scraped, and must be synchronous.
    */
   add (name: MeasureName, read: () => MeasureValue): void {
     const reads = this.#reads.get(name)
@@ -52,12 +66,14 @@ export class Measures {
   /** Skips a measure that throws. */
   * read (): Generator<readonly [name: MeasureName, labels: Readonly<Record<string, string>>, value: number]> {
     for (const [name, reads] of this.#reads) {
-      const sums = new Map<string, readonly [Readonly<Record<string, string>>, number]>()
+      const combine = combined[name] ?? sum
+      const samples = new Map<string, readonly [Readonly<Record<string, string>>, number]>()
       for (const [labels, value] of reads.flatMap(samplesOf)) {
         const key = JSON.stringify(labels)
-        sums.set(key, [labels, value + (sums.get(key)?.[1] ?? 0)])
+        const other = samples.get(key)
+        samples.set(key, [labels, other === undefined ? value : combine(other[1], value)])
       }
-      for (const [labels, value] of sums.values()) yield [name, labels, value]
+      for (const [labels, value] of samples.values()) yield [name, labels, value]
     }
   }
 }

@@ -99,14 +99,16 @@ export class Metrics implements Observer {
     const isNamed = itemKind === 'tool' || itemKind === 'prompt'
     const itemName = isNamed && !this.#measures.isItem(itemKind, item) ? 'other' : item
     const version = revisions.has(revision) ? revision : ''
-    const key = `${name} ${version} ${result ?? ''} ${isNamed ? itemName : ''}`
+    // Several codes have the same `error_type`: a key per code would create several series with the same labels.
+    const errorType = errorTypeOf(result)
+    const key = `${name} ${version} ${errorType} ${isNamed ? itemName : ''}`
     this.#operations.record(ms / 1000, key, () => ({
       mcp_method_name: name,
       mcp_protocol_version: version,
       gen_ai_operation_name: itemKind === 'tool' ? 'execute_tool' : '',
       gen_ai_tool_name: itemKind === 'tool' ? itemName : '',
       gen_ai_prompt_name: itemKind === 'prompt' ? itemName : '',
-      error_type: errorTypeOf(result)
+      error_type: errorType
     }))
   }
 
