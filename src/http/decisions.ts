@@ -62,7 +62,7 @@ export function sayDecisions (
 /** When a request began, by `performance.now()`. A request with this property gets a decision. */
 const startedAt = Symbol('when the request began')
 
-interface Followed {
+interface TimedRequest {
   [startedAt]?: number
 }
 
@@ -77,7 +77,7 @@ export function sayDecisionAbout (request: FastifyRequest, reply: FastifyReply):
   if (server.hasDecorator(isWatched)) follow(request, reply, linesOf(server))
 }
 
-function follow (request: FastifyRequest & Followed, reply: FastifyReply, lines: Lines): void {
+function follow (request: FastifyRequest & TimedRequest, reply: FastifyReply, lines: Lines): void {
   if (request[startedAt] !== undefined) return
   request[startedAt] = performance.now()
   ipOf(request)
@@ -152,6 +152,7 @@ function say (request: FastifyRequest, reply: FastifyReply, isCut: boolean, line
   const exchanges = exchangesOf(request)
   const fields = mcpCall?.fields ?? noFields
   const decision = decisionOf(request, reply, isCut, fields, refusal ?? undefined, exchanges[0])
+  if (refusal != null && mcpCall instanceof FastifyMcpRequest) endSpans(mcpCall.exchanges, decision)
   const size = fields.batch ?? (Array.isArray(body) ? body.length : undefined)
   if (size === undefined) return decisions.note(decision, log, lines)
   const batch = { size, result: refusal?.code ?? mcpCall?.outcome }
@@ -160,6 +161,11 @@ function say (request: FastifyRequest, reply: FastifyReply, isCut: boolean, line
     const other = decisionOf(request, reply, isCut, fields, undefined, exchange)
     decisions.note({ ...other, ms: exchange.ms, batch: { ...batch, index: at + 1 } }, log, lines)
   }
+}
+
+/** Ends the spans of messages that were refused with their whole request: these have no decision of their own. */
+function endSpans (exchanges: readonly Exchange[], decision: Decision): void {
+  for (const { span, method } of exchanges) span?.end({ ...decision, method })
 }
 
 const noFields: MessageFields = {}
@@ -230,7 +236,7 @@ function decisionOf (
 }
 
 /** Does not use Fastify's `elapsedTime`, which is 0 in an app without a logger. */
-function msOf (request: FastifyRequest & Followed): number {
+function msOf (request: FastifyRequest & TimedRequest): number {
   return performance.now() - (request[startedAt] ?? performance.now())
 }
 

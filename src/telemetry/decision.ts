@@ -87,10 +87,10 @@ export interface TracedMessage {
   }
 }
 
-/** The span of a traced message. */
+/** The span of a traced message. Except for `work`, nothing here throws: an SDK's failure is not the caller's. */
 export interface MessageSpan {
   /** Starts the span of a nested call by the handler. */
-  begin: (message: TracedMessage) => MessageSpan
+  begin: (message: TracedMessage) => MessageSpan | undefined
   /** Runs `work` in the context of the span, so that its own calls join the trace. */
   run: <T>(work: () => T) => T
   /** The headers that make an outgoing request join the trace. */

@@ -121,7 +121,11 @@ export async function openEndpoint (fastify: FastifyInstance, options: McpOption
   let silenceMs = longestSilenceMs(catalog, requestTimeoutMs)
   const measures = measuresOf(fastify)
   let stopTracing = (): void => {}
-  const tracing = await Tracing.load(measures, active => { stopTracing = decisionsOf(fastify).observe(active) })
+  const tracing = await Tracing.load({
+    measures,
+    log: fastify.log,
+    onActive: active => { stopTracing = decisionsOf(fastify).observe(active) }
+  })
   const shared = { deadlines: new Deadlines(), running, app: Object.freeze({ ...provide }), tracing }
   const operations = operationsOf(catalog, {
     taken: () => { silenceMs = longestSilenceMs(catalog, requestTimeoutMs) },

@@ -35,7 +35,7 @@ export interface ToldHead extends Head {
   readonly at?: number | undefined
 }
 
-interface Place { readonly file: string, readonly line: number }
+interface LineOfFile { readonly file: string, readonly line: number }
 
 class FaultFound extends Error {
   readonly fault: AuditFault
@@ -91,8 +91,8 @@ class Verifier {
   readonly #notes: string[] = []
   #records = 0
   /** The position of a line that is not JSON. It is no fault if the next line reports a crash there. */
-  #torn: Place | undefined
-  #last: Place | undefined
+  #torn: LineOfFile | undefined
+  #last: LineOfFile | undefined
   #firstFile: string | undefined
   /** When the first record was created, and whether there were records before it. */
   #beginsAt: number | undefined
@@ -104,7 +104,7 @@ class Verifier {
     for (const head of heads) this.#told.set(nameOf(head), undefined)
   }
 
-  take (text: string, place: Place): void {
+  take (text: string, place: LineOfFile): void {
     this.#last = place
     this.#firstFile ??= place.file
     let line = text
@@ -141,7 +141,7 @@ class Verifier {
   }
 
   /** False for a head that is older than the files. */
-  #holds (head: ToldHead, last: Place): boolean {
+  #holds (head: ToldHead, last: LineOfFile): boolean {
     const { boot, seq, at } = head
     const first = this.#firsts.get(boot)
     if (first === undefined) {
@@ -166,7 +166,7 @@ class Verifier {
     }
   }
 
-  #judge (record: Readonly<Record<string, unknown>>, line: string, place: Place): void {
+  #judge (record: Readonly<Record<string, unknown>>, line: string, place: LineOfFile): void {
     const { boot, seq, prev, hash, kind, continues } = record
     if (typeof boot !== 'string' || typeof prev !== 'string' || typeof hash !== 'string') {
       throw fault(place, 'foreign', 'this is not an audit record')
@@ -206,7 +206,7 @@ class Verifier {
   }
 
   /** Checks a line that continues the chain in a new file. */
-  #continue (from: Head, known: Head | undefined, place: Place): void {
+  #continue (from: Head, known: Head | undefined, place: LineOfFile): void {
     if (known !== undefined && known.seq < from.seq) {
       throw fault(place, 'missing', `the files lack ${span(known.seq + 1, from.seq)} of ${from.boot}`)
     }
@@ -229,7 +229,7 @@ class Verifier {
   #link (
     { boot, seq, prev }: { boot: string; seq: number; prev: string },
     known: Head | undefined,
-    place: Place
+    place: LineOfFile
   ): void {
     if (known === undefined) {
       if (seq !== 1) {
@@ -251,7 +251,7 @@ class Verifier {
   }
 
   /** The first record of a process names the last record it found, which reveals records cut off before. */
-  #checkAfter (about: unknown, place: Place): void {
+  #checkAfter (about: unknown, place: LineOfFile): void {
     const after = isRecord(about) ? about.after : undefined
     if (!isRecord(after) || typeof after.boot !== 'string' || typeof after.seq !== 'number') return
     const known = this.#chains.get(after.boot)
@@ -281,14 +281,14 @@ function nameOf ({ boot, seq }: Head): string {
   return `${boot} ${seq}`
 }
 
-function cut (place: Place): FaultFound {
+function cut (place: LineOfFile): FaultFound {
   return fault(place, 'cut', 'the line is cut off')
 }
 
-function fault (place: Place, kind: AuditFault['kind'], what: string): FaultFound {
+function fault (place: LineOfFile, kind: AuditFault['kind'], what: string): FaultFound {
   return new FaultFound({ ...place, kind, what })
 }
 
-function at ({ file, line }: Place): string {
+function at ({ file, line }: LineOfFile): string {
   return `${file}:${line}`
 }

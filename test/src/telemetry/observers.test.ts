@@ -43,7 +43,7 @@ t.test('the metrics', async t => {
 t.test('tracing', async t => {
   trace.setGlobalTracerProvider(new BasicTracerProvider())
   await observerContract(t, async () => {
-    const observer = await Tracing.load(new Measures(), () => {})
+    const observer = await Tracing.load({ measures: new Measures(), log: silent, onActive: () => {} })
     if (observer === undefined) throw new Error('@opentelemetry/api is not installed')
     const message = { method: 'tools/call', params: {}, id: 1, caller: {} }
     return { observer, span: () => observer.begin(message) }
