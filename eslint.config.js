@@ -3,7 +3,13 @@ import neostandard, { plugins } from 'neostandard'
 import { plugin as rooms } from './eslint.rooms.js'
 
 /** Who may read the environment; the others take options. The default of `generate.ts` stands in its docstring. */
-const readEnvironment = ['plugins/env.ts', 'src/server/start.ts', 'src/cli/**/*.ts', 'src/tokens/generate.ts', 'src/upstreams/transport/process-environment.ts']
+const readEnvironment = [
+  'plugins/env.ts',
+  'src/server/start.ts',
+  'src/cli/**/*.ts',
+  'src/tokens/generate.ts',
+  'src/upstreams/transport/process-environment.ts'
+]
 const environment = 'Only env.ts, server.ts and the commands read the environment; take an option.'
 
 /** A line that is one text which cannot be broken, such as a document or a line of metrics. */
@@ -17,20 +23,30 @@ export default [
     rules: {
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/no-non-null-assertion': 'error',
-      '@typescript-eslint/ban-ts-comment': ['error', { 'ts-expect-error': 'allow-with-description', 'ts-ignore': true, 'ts-nocheck': true }]
+      '@typescript-eslint/ban-ts-comment': [
+        'error',
+        { 'ts-expect-error': 'allow-with-description', 'ts-ignore': true, 'ts-nocheck': true }
+      ]
     }
   },
   {
-    files: ['src/**/*.ts', 'plugins/**/*.ts', 'test/**/*.ts', 'create/**/*.{js,ts}'],
+    files: ['*.js', '{src,plugins,test,examples}/**/*.ts', 'create/**/*.{js,ts}'],
     rules: {
       'no-nested-ternary': 'error',
-      '@stylistic/max-len': ['error', { code: 120, ignoreUrls: true, ignoreRegExpLiterals: true, ignoreTemplateLiterals: true, ignorePattern: longString }],
+      '@stylistic/max-len': ['error', {
+        code: 120,
+        ignoreUrls: true,
+        ignoreRegExpLiterals: true,
+        ignoreTemplateLiterals: true,
+        ignorePattern: longString
+      }],
       // A promise that never rejects: see eslint.types.js.
       'no-void': ['error', { allowAsStatement: true }]
     }
   },
   {
-    files: ['src/**/*.ts', 'plugins/**/*.ts'],
+    // Every kind of file that Node can run, so that none escapes the rule.
+    files: ['{src,plugins}/**/*.{ts,mts,cts,tsx,js,mjs,cjs,jsx}'],
     plugins: { rooms },
     rules: { 'rooms/imports': 'error' }
   },
@@ -40,7 +56,14 @@ export default [
     rules: {
       'no-restricted-syntax': ['error',
         { selector: 'MemberExpression[object.name="process"][property.name="env"]', message: environment },
-        { selector: ':matches(ImportDeclaration, ExportNamedDeclaration)[source.value=/^(node:)?process$/]', message: environment }
+        { selector: 'MemberExpression[object.name="process"][computed=true]', message: environment },
+        // `const { env } = process`
+        { selector: ':not(MemberExpression) > Identifier[name="process"]', message: environment },
+        { selector: 'MemberExpression[object.name=/^global/][property.name="process"]', message: environment },
+        {
+          selector: ':matches(ImportDeclaration, ImportExpression, ExportNamedDeclaration)[source.value=/^(node:)?process$/]',
+          message: environment
+        }
       ]
     }
   }

@@ -121,7 +121,9 @@ export const rooms = [
   ['src/mcp-auth.ts', 'http plugins chain', 'fastify'],
   ['src/setting-files.ts', 'lib telemetry/audit tokens/provider config api-keys ledger/file tools upstreams', ''],
   ['src/setting-secrets.ts', 'config redis/link/url', ''],
-  ['src/settings', 'log config oauth tools mcp/catalog mcp http plugins workers chain setting-files setting-secrets', ''],
+  ['src/settings',
+    'log config oauth tools mcp/catalog mcp http plugins workers chain setting-files setting-secrets',
+    ''],
   ['src/app.ts',
     'lib config tools http plugins workers chain mcp-auth setting-files setting-secrets settings',
     'fastify'],
@@ -158,7 +160,14 @@ export const rooms = [
     'cli/state cli/keys',
     'commander'],
   ['src/cli', 'lib version log cli/terminal cli/serve cli/keys cli/access cli/inspect', 'commander']
-].map(([room, ours, packages]) => ({ room, ours: ours.split(' ').filter(Boolean).map(asPath), packages: packages.split(' ').filter(Boolean) }))
+].map(([room, ours, packages]) => ({ room, ours: words(ours).map(asPath), packages: words(packages) }))
+
+/** Loads modules of the user, so what it imports is known only when it runs. */
+const loader = 'src/cli/inspect/lint.ts'
+
+function words (text) {
+  return text.split(' ').filter(Boolean)
+}
 
 /** `mcp/era` -> `src/mcp/era.ts` where there is such a file, else the folder `src/mcp/era`. */
 function asPath (name) {
@@ -169,7 +178,8 @@ function asPath (name) {
 
 /** The row that a file is under: its own, or its folder's. */
 export function roomOf (file) {
-  return rooms.find(({ room }) => room === file) ?? rooms.find(({ room }) => room === dirname(file).split(sep).join('/'))
+  const folder = dirname(file).split(sep).join('/')
+  return rooms.find(({ room }) => room === file) ?? rooms.find(({ room }) => room === folder)
 }
 
 const rule = {
@@ -177,26 +187,45 @@ const rule = {
   create (context) {
     const file = relative(root, context.filename).split(sep).join('/')
     const row = roomOf(file)
-    const judge = node => {
-      const from = node.source?.value
-      if (typeof from !== 'string') return
-      const why = row === undefined ? undefined : refusalOf(file, row, from)
+    const judge = (node, source) => {
+      if (row === undefined || source === undefined || source === null) return
+      const from = textOf(source)
+      const why = from === undefined ? refusalOfComputed(file) : refusalOf(file, row, from)
       if (why !== undefined) context.report({ node, message: why })
     }
+    const judgeSource = node => judge(node, node.source)
     return {
       Program (node) {
-        if (row === undefined) context.report({ node, message: `No row of eslint.rooms.js says what a file in ${dirname(file)} may import.` })
+        const why = refusalOfFile(file, row)
+        if (why !== undefined) context.report({ node, message: why })
       },
-      ImportDeclaration: judge,
-      ImportExpression: judge,
-      ExportNamedDeclaration: judge,
-      ExportAllDeclaration: judge,
-      TSImportType: node => judge({ ...node, source: node.source ?? node.argument?.literal, loc: node.loc })
+      ImportDeclaration: judgeSource,
+      ImportExpression: judgeSource,
+      ExportNamedDeclaration: judgeSource,
+      ExportAllDeclaration: judgeSource,
+      TSImportType: node => judge(node, node.source ?? node.argument?.literal),
+      TSExternalModuleReference: node => judge(node, node.expression)
     }
   }
 }
 
+/** The text of a literal, or of a template without expressions; `undefined` if it is computed. */
+function textOf (source) {
+  if (source.type === 'TemplateLiteral' && source.expressions.length === 0) return source.quasis[0].value.cooked
+  return typeof source.value === 'string' ? source.value : undefined
+}
+
+function refusalOfFile (file, row) {
+  if (row === undefined) return `No row of eslint.rooms.js says what a file in ${dirname(file)} may import.`
+  return file.endsWith('.ts') ? undefined : `${file} must be a .ts file: no other kind is checked and compiled.`
+}
+
+function refusalOfComputed (file) {
+  return file === loader ? undefined : `Only ${loader} may import a module whose name is computed.`
+}
+
 function refusalOf (file, row, from) {
+  if (from === 'node:module') return 'Use `import`: what `require` loads is not checked.'
   if (from.startsWith('node:')) return undefined
   if (!from.startsWith('.')) {
     const name = from.split('/').slice(0, from.startsWith('@') ? 2 : 1).join('/')
@@ -205,7 +234,8 @@ function refusalOf (file, row, from) {
   const target = relative(root, resolve(root, dirname(file), from)).split(sep).join('/').replace(/\.js$/, '.ts')
   const to = roomOf(target)
   if (to === undefined) return `${target} is in no room of eslint.rooms.js.`
-  if (to === row) return row.room === 'plugins' ? 'A plugin names another in `dependencies` and uses its decorator.' : undefined
+  if (to === row && row.room === 'plugins') return 'A plugin names another in `dependencies` and uses its decorator.'
+  if (to === row) return undefined
   return row.ours.includes(to.room) ? undefined : `${row.room} may not import ${to.room}: imports point one way.`
 }
 

@@ -1,7 +1,9 @@
 /** Lint that asks the compiler, for what runs in production: slow, so it stands beside eslint.config.js. */
 import neostandard, { plugins } from 'neostandard'
 
-const { parser } = neostandard({ ts: true }).map(({ languageOptions }) => languageOptions ?? {}).find(({ parser }) => parser !== undefined) ?? {}
+const { parser } = neostandard({ ts: true })
+  .map(({ languageOptions }) => languageOptions ?? {})
+  .find(({ parser }) => parser !== undefined) ?? {}
 
 export default [
   {

@@ -10,7 +10,8 @@ interface Call { readonly tool: string, readonly ms: number, readonly isGood: bo
 const recent = new Map<string, readonly Call[]>()
 
 export const noteCall: AfterCall = ({ name, principal }, { result, ms }) => {
-  const calls = [...recent.get(principal.id) ?? [], { tool: name, ms: Math.round(ms), isGood: result !== undefined && result.isError !== true }]
+  const isGood = result !== undefined && result.isError !== true
+  const calls = [...recent.get(principal.id) ?? [], { tool: name, ms: Math.round(ms), isGood }]
   recent.delete(principal.id)
   recent.set(principal.id, calls.slice(-20))
   for (const oldest of recent.keys()) if (recent.size > 100) recent.delete(oldest)

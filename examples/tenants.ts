@@ -17,7 +17,8 @@ type Database = InstanceType<typeof sqlite.Database>
 /** Stores digests instead of keys, so that the table reveals no keys. */
 const schema = `
   CREATE TABLE IF NOT EXISTS api_keys (
-    id TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, user TEXT NOT NULL, tenant TEXT NOT NULL, role TEXT NOT NULL, revoked_at INTEGER);
+    id TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, user TEXT NOT NULL,
+    tenant TEXT NOT NULL, role TEXT NOT NULL, revoked_at INTEGER);
   CREATE TABLE IF NOT EXISTS notes (tenant TEXT NOT NULL, text TEXT NOT NULL);`
 
 const digestOf = (key: string): string => createHash('sha256').update(key).digest('hex')
