@@ -248,7 +248,12 @@ export class PublicToolError extends Error {
   override readonly name = 'PublicToolError'
 }
 
-/** True for an error of a class in this file; false for an error of another package with the same code. */
+/**
+ * True for an error of a class in this file; false for an error of another package with the same code.
+ *
+ * @example
+ * app.setErrorHandler((error, request, reply) => reply.code(isRefusal(error) ? error.statusCode : 500).send())
+ */
 export function isRefusal (error: unknown): error is Refusal {
   return typeof error === 'object' && error !== null && made.has(error)
 }

@@ -16,8 +16,7 @@ import principalLimit from '../plugins/principal-limit.js'
 import type { ReadinessProblem } from './http/readiness.js'
 import type { McpAuthOptions } from './chain/options.js'
 import { openParts } from './chain/parts.js'
-import { type Placement, requireFastify5, takeNotFound } from './chain/placement.js'
-import { pluginProblems } from './chain/problems.js'
+import { type Placement, placementIn } from './chain/placement.js'
 
 /**
  * The whole chain, from error handling to `/mcp`, in its own scope. It can be registered several times: registrations
@@ -27,8 +26,7 @@ import { pluginProblems } from './chain/problems.js'
  * await app.register(mcpAuth, { prefix: '/tools', apiKeys: [process.env.MCP_KEY], tools: [greet] })
  */
 export const mcpAuth: FastifyPluginAsync<McpAuthOptions> = async (scope, options) => {
-  requireFastify5(scope)
-  await registerChain(scope, options, { ownsNotFound: takeNotFound(scope, options.prefix ?? ''), logRequests: false })
+  await registerChain(scope, options, placementIn(scope, options.prefix))
 }
 
 /**
@@ -43,8 +41,9 @@ export async function registerChain (
   const parts = await openParts(scope, options, channel)
 
   // First, so that it observes the decisions of all others and closes after them.
-  if (options.audit !== undefined) await scope.register(audit, options.audit)
-  if (options.metrics !== undefined) await scope.register(metrics, options.metrics)
+  if (parts.audit !== undefined) await scope.register(audit, parts.audit)
+  // The same, for the counts of decisions.
+  if (parts.metrics !== undefined) await scope.register(metrics, parts.metrics)
   // Before everything that refuses, so that every refusal has the same shape.
   await scope.register(errors, { notFound: ownsNotFound, logRequests })
   // Before the limits: preflights carry no credential, and refusals keep their CORS headers.
@@ -68,5 +67,5 @@ export async function registerChain (
   // Public: the link is the credential, and a wrong one counts against the address.
   if (parts.claim !== undefined) await scope.register(claim, parts.claim)
 
-  return () => [...parts.problems(), ...pluginProblems(scope, options)]
+  return parts.problems
 }

@@ -81,12 +81,12 @@ export function createKeyLookup (
 }
 
 type KeyJudge = ReturnType<typeof createKeyJudge>
-type AppKeys = { readonly verify: (asked: AskedKey) => Eventually<Verdict> }
+type AppKeyLookup = { readonly verify: (asked: AskedKey) => Eventually<Verdict> }
 
 /** Adds the app's look-up for keys in neither list nor file. `undefined` if there is no verifier. */
 export function withAppKeys (
   judge: KeyJudge,
-  appKeys: AppKeys | null
+  appKeys: AppKeyLookup | null
 ): ((asked: AskedKey) => Eventually<Verdict>) | undefined {
   if (appKeys === null || judge === undefined) { return appKeys === null ? judge : asked => appKeys.verify(asked) }
   return asked => {

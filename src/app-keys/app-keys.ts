@@ -40,7 +40,7 @@ export interface AppKeysOptions {
   readonly stillGood?: ((principal: Principal) => Eventually<boolean>) | undefined
 }
 
-type Report = (error: unknown, what: string, requestId?: string) => void
+type ReportFailure = (error: unknown, what: string, requestId?: string) => void
 
 const unknown: Rejected = Object.freeze({ reason: 'the API key is unknown' })
 const expired: Rejected = Object.freeze({ reason: 'the API key has expired' })
@@ -57,7 +57,7 @@ export class AppKeys {
   readonly #stillGood: AppKeysOptions['stillGood']
   readonly #timeoutMs: number
   readonly #ttlMs: number
-  readonly #report: Report
+  readonly #report: ReportFailure
   readonly #good: RememberedKeys
   readonly #asked = new Map<string, Promise<Verdict>>()
   /** When `stillGood` last confirmed each caller. */
@@ -73,7 +73,7 @@ export class AppKeys {
   #age = 0
   #timer: NodeJS.Timeout | undefined
 
-  private constructor (options: AppKeysOptions & { readonly verifyKey: VerifyKey; readonly report: Report }) {
+  private constructor (options: AppKeysOptions & { readonly verifyKey: VerifyKey; readonly report: ReportFailure }) {
     const { verifyKey, stillGood, verifyKeyTimeoutMs = 3000, verifyKeyTtlMs = 60_000, report } = options
     this.#verifyKey = verifyKey
     this.#stillGood = stillGood
@@ -85,7 +85,7 @@ export class AppKeys {
   }
 
   /** `null` if there is no `verifyKey`. Throws a `TypeError` or `RangeError` for an invalid option. */
-  static open (options: AppKeysOptions, report: Report): AppKeys | null {
+  static open (options: AppKeysOptions, report: ReportFailure): AppKeys | null {
     const { verifyKey, verifyKeyTimeoutMs, verifyKeyTtlMs, stillGood } = options
     for (const [name, ask] of Object.entries({ verifyKey, stillGood })) {
       if (ask !== undefined && typeof ask !== 'function') throw new TypeError(`\`${name}\` must be a function`)

@@ -10,7 +10,7 @@ interface Applied {
   readonly about: Readonly<Record<string, unknown>>
 }
 
-interface Change extends Applied {
+interface ChangeWithId extends Applied {
   readonly id: string
 }
 
@@ -20,7 +20,7 @@ const newMs = 60 * 60_000
 const mostIds = 20
 
 export function recordApplied (scope: FastifyInstance, state: Ledger): void {
-  let waiting: Change[] = []
+  let waiting: ChangeWithId[] = []
   state.onRecord(record => {
     if (record.by.principal !== commandLine.principal || record.at + newMs < Date.now()) return
     waiting.push(changeOf(record))
@@ -37,7 +37,7 @@ export function recordApplied (scope: FastifyInstance, state: Ledger): void {
   })
 }
 
-function changeOf (record: LedgerRecord): Change {
+function changeOf (record: LedgerRecord): ChangeWithId {
   const { id } = record
   switch (record.kind) {
     case 'minted': {
@@ -55,7 +55,7 @@ function changeOf (record: LedgerRecord): Change {
 }
 
 /** Of each kind its changes; several tokens are one. */
-function summed (changes: readonly Change[]): Applied[] {
+function summed (changes: readonly ChangeWithId[]): Applied[] {
   return [...new Set(changes.map(({ kind }) => kind))].flatMap((kind): readonly Applied[] => {
     const same = changes.filter(change => change.kind === kind)
     if (same.length < 2 || !kind.startsWith('token-')) return same

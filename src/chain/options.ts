@@ -209,6 +209,16 @@ const ofOverload: OptionNames<OverloadOptions> = {
   retryAfterSeconds: true,
   sampleIntervalMs: true
 }
+const ofAudit: OptionNames<AuditOptions> = {
+  file: true,
+  stream: true,
+  key: true,
+  maxBytes: true,
+  keep: true,
+  secrets: true,
+  maxQueuedBytes: true
+}
+const ofMetrics: OptionNames<MetricsOptions> = { port: true, host: true, token: true, gather: true }
 const ofOAuth: OptionNames<OAuthOptions> = {
   issuer: true,
   jwksUrl: true,
@@ -270,7 +280,10 @@ export function requireOptions (options: McpAuthOptions): void {
   for (const [name, limit] of Object.entries({ rateLimit, preauthLimit })) {
     if (limit !== undefined) requireKeys(`\`${name}\``, limit, ofLimits)
   }
-  if (options.overload !== undefined) requireKeys('`overload`', options.overload, ofOverload)
+  const { overload, audit, metrics } = options
+  if (overload !== undefined) requireKeys('`overload`', overload, ofOverload)
+  if (audit !== undefined) requireKeys('`audit`', audit, ofAudit)
+  if (metrics !== undefined) requireKeys('`metrics`', metrics, ofMetrics)
   if (oauth !== undefined) requireKeys('`oauth`', oauth, ofOAuth)
   if (typeof oauthServer === 'object') requireKeys('`oauthServer`', oauthServer, ofOAuthServer)
   const hasKeys = [apiKeys, issuers].some(list => Array.isArray(list) && list.length > 0)

@@ -1,10 +1,12 @@
 /** Opens what the chain's plugins share, and turns the options of the chain into the options of each plugin. */
 import type { FastifyInstance } from 'fastify'
+import type { AuditOptions } from '../../plugins/audit.js'
 import type { AuthOptions } from '../../plugins/auth.js'
 import type { ClaimOptions } from '../../plugins/claim.js'
 import type { CorsOptions } from '../../plugins/cors.js'
 import type { DiscoveryOptions } from '../../plugins/discovery.js'
 import type { McpOptions } from '../../plugins/mcp.js'
+import type { MetricsOptions } from '../../plugins/metrics.js'
 import type { OAuthServerOptions } from '../../plugins/oauth-server.js'
 import type { OAuthMetadataOptions } from '../../plugins/oauth-metadata.js'
 import type { OverloadOptions } from '../../plugins/overload.js'
@@ -34,6 +36,7 @@ import { recordApplied } from './applied-changes.js'
 import { openKeys } from './keys.js'
 import { grantsWatch, oauthServerOf, ownServerOf } from './oauth-server.js'
 import { mintingOf, toolsOf } from './own-tools.js'
+import { pluginProblems } from './problems.js'
 import { openStores } from './stores.js'
 import { openUpstreams } from './upstreams.js'
 import { defined, picked } from '../lib/pick.js'
@@ -43,6 +46,10 @@ import { issueLeewaySeconds } from '../tokens/claims.js'
 
 /** The options of each plugin of the chain. */
 export interface Parts {
+  /** Missing if decisions are not recorded. */
+  readonly audit?: AuditOptions | undefined
+  /** Missing if nothing is counted. */
+  readonly metrics?: MetricsOptions | undefined
   readonly cors: CorsOptions
   /** Missing if no overload bounds are set. */
   readonly overload?: OverloadOptions | undefined
@@ -58,7 +65,7 @@ export interface Parts {
   readonly discovery?: DiscoveryOptions | undefined
   /** Missing if minted tokens are not delivered by one-time links. */
   readonly claim?: ClaimOptions | undefined
-  /** The problems that limit the service. */
+  /** The problems that limit the service. Call it after the plugins are registered. */
   readonly problems: () => readonly ReadinessProblem[]
 }
 
@@ -118,6 +125,8 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
   const { origins, allowedHeaders, allowedHosts, loopback, apiKeys, allowWeakSecrets } = options
 
   return {
+    audit: options.audit,
+    metrics: options.metrics,
     cors: defined({ origins, allowedHeaders, allowedHosts, publicUrl, loopback }),
     overload: options.overload,
     preauthLimit: {
@@ -178,7 +187,8 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
         'frozen',
         state.frozen().filter(target => target === 'all')
       ),
-      ...problemOf('redis', stores.health().state === 'degraded' ? [stores.health().reason] : [])
+      ...problemOf('redis', stores.health().state === 'degraded' ? [stores.health().reason] : []),
+      ...pluginProblems(scope, options)
     ]
   }
 }

@@ -11,8 +11,14 @@ export interface Placement {
   readonly channel?: Channel | undefined
 }
 
+/** In the app of a host. Throws unless that is Fastify 5. `prefix` is that of the registration itself. */
+export function placementIn (scope: FastifyInstance, prefix = ''): Placement {
+  requireFastify5(scope)
+  return { ownsNotFound: takeNotFound(scope, prefix), logRequests: false }
+}
+
 /** The plugins check it, too, but their error names a plugin that the host never registered. */
-export function requireFastify5 ({ version }: FastifyInstance): void {
+function requireFastify5 ({ version }: FastifyInstance): void {
   if (version.startsWith('5.')) return
   throw new Error(`fastify-mcp-auth needs Fastify 5, and this app uses ${version}: run \`npm install fastify@5\``)
 }
@@ -24,7 +30,7 @@ const taken = new WeakMap<object, Set<string>>()
  * True for the first registration with its own prefix; below an inherited prefix, unknown paths belong to the host.
  * Fastify accepts one not-found handler per prefix, and a second one in another scope ends the process.
  */
-export function takeNotFound ({ server, prefix }: FastifyInstance, own: string): boolean {
+function takeNotFound ({ server, prefix }: FastifyInstance, own: string): boolean {
   if (own.replaceAll('/', '') === '') return false
   const prefixes = taken.get(server) ?? new Set()
   const isFirst = !prefixes.has(prefix)

@@ -36,7 +36,12 @@ export interface LoadOptions {
   readonly hasVerifyKey?: boolean
 }
 
-/** Reads `.env` and the environment, which takes precedence. Throws a `ConfigError` with every problem. */
+/**
+ * Reads `.env` and the environment, which takes precedence. Throws a `ConfigError` with every problem.
+ *
+ * @example
+ * const { config, warnings } = loadConfig({ env: process.env })
+ */
 export function loadConfig (options: LoadOptions): Omit<LoadedConfig, 'problems' | 'unread'> {
   const { problems, unread, ...reading } = readSettings(options)
   if (problems.length > 0) throw new ConfigError(problems, unread)

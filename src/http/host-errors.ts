@@ -23,7 +23,7 @@ export const tellsItself = Symbol('the handler says itself when it begins')
 /** Set on a request whose handler has begun. */
 const hasBegun = Symbol('the handler has begun')
 
-type Told = FastifyRequest & { [hasBegun]?: boolean }
+type ToldRequest = FastifyRequest & { [hasBegun]?: boolean }
 
 /** Distinguishes errors of hooks from errors of handlers, on each route added to `fastify` from now on. */
 export function tellHooksFromHandlers (fastify: FastifyInstance): void {
@@ -40,7 +40,7 @@ function begin (request: FastifyRequest, _reply: FastifyReply, done: () => void)
   done()
 }
 
-export function handlerBegins (request: Told): void {
+export function handlerBegins (request: ToldRequest): void {
   request[hasBegun] = true
 }
 
@@ -51,7 +51,7 @@ export function handlerBegins (request: Told): void {
 export function isErrorOfHook (request: FastifyRequest): boolean {
   if (request.is404) return true
   const config: object = request.routeOptions.config
-  return isTold in config && (request as Told)[hasBegun] !== true
+  return isTold in config && (request as ToldRequest)[hasBegun] !== true
 }
 
 const byStatus: ReadonlyMap<number, typeof ForbiddenError> = new Map(

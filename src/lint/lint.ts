@@ -37,19 +37,24 @@ const hints: Readonly<Record<Directory | 'any', ReadonlyArray<keyof ToolAnnotati
   any: ['readOnlyHint', 'destructiveHint', 'openWorldHint']
 }
 
-/** The findings, in the order of the tools. Throws if a schema cannot be served. */
+/**
+ * The findings, in the order of the tools. Throws if a schema cannot be served.
+ *
+ * @example
+ * assert.deepEqual(lintTools(tools, { for: 'claude' }), [])
+ */
 export function lintTools (tools: readonly Tool[], options: LintOptions = {}): LintFinding[] {
   return tools.flatMap(tool =>
     rules.flatMap(rule => rule(tool, options).map(([id, what, fix]) => ({ id, tool: tool.name, what, fix })))
   )
 }
 
-type Rule = (tool: Tool, options: LintOptions) => ReadonlyArray<readonly [id: string, what: string, fix: string]>
+type LintRule = (tool: Tool, options: LintOptions) => ReadonlyArray<readonly [id: string, what: string, fix: string]>
 
-const title: Rule = ({ title, annotations }) =>
+const title: LintRule = ({ title, annotations }) =>
   isText(title) || isText(annotations?.title) ? [] : [['title', 'has no title', 'set a title for people']]
 
-const missingHints: Rule = ({ annotations = {} }, { for: directory }) => {
+const missingHints: LintRule = ({ annotations = {} }, { for: directory }) => {
   const missing = hints[directory ?? 'any'].filter(hint => annotations[hint] === undefined)
   // Claude requires the hint that applies.
   const isEnough = directory === 'claude' && missing.length < hints.claude.length
@@ -57,12 +62,12 @@ const missingHints: Rule = ({ annotations = {} }, { for: directory }) => {
   return [['hints', `does not say ${missing.join(', ')}`, 'set them in annotations, true or false']]
 }
 
-const contradiction: Rule = ({ annotations = {} }) =>
+const contradiction: LintRule = ({ annotations = {} }) =>
   annotations.readOnlyHint === true && annotations.destructiveHint === true
     ? [['hints-contradict', 'has both readOnlyHint and destructiveHint set to true', 'set the one that is true']]
     : []
 
-const name: Rule = ({ name }) => {
+const name: LintRule = ({ name }) => {
   if (name.length > maxNameLength) {
     return [['name-length', `has a name of ${name.length} characters`, `use at most ${maxNameLength}`]]
   }
@@ -71,7 +76,7 @@ const name: Rule = ({ name }) => {
     : [['name-form', 'has a name that some hosts refuse', 'use letters, digits, "_" and "-"']]
 }
 
-const description: Rule = ({ description = '' }) => {
+const description: LintRule = ({ description = '' }) => {
   if (description.trim() === '') {
     return [['description', 'has no description', 'say what it does, and when to use it']]
   }
@@ -86,7 +91,7 @@ const description: Rule = ({ description = '' }) => {
       ]
 }
 
-const schemas: Rule = tool => {
+const schemas: LintRule = tool => {
   const wires = [wireOf(tool, 'input'), wireOf(tool, 'output')]
   const largest = Math.max(...wires.map(wire => Buffer.byteLength(JSON.stringify(wire ?? {}))))
   return largest <= maxSchemaBytes
@@ -101,7 +106,7 @@ const schemas: Rule = tool => {
 }
 
 /** A tool for both reading and writing can only be allowed or confirmed as a whole. */
-const catchAll: Rule = tool => {
+const catchAll: LintRule = tool => {
   const properties = wireOf(tool, 'input')?.properties
   if (!isRecord(properties)) return []
   const found = Object.entries(properties).find(
@@ -121,7 +126,7 @@ function isChoice ({ const: only, enum: values }: Readonly<Record<string, unknow
   return only === undefined && !(Array.isArray(values) && values.length < 2)
 }
 
-const results: Rule = ({ maxResultBytes: own }, { resultLimit = maxResultBytes }) => {
+const results: LintRule = ({ maxResultBytes: own }, { resultLimit = maxResultBytes }) => {
   const bound = own ?? resultLimit
   return bound <= maxResultBytes
     ? []
@@ -134,7 +139,7 @@ const results: Rule = ({ maxResultBytes: own }, { resultLimit = maxResultBytes }
       ]
 }
 
-const rules: readonly Rule[] = [
+const rules: readonly LintRule[] = [
   title, missingHints, contradiction, name, description, schemas, catchAll, results
 ]
 

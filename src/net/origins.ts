@@ -43,7 +43,7 @@ const originForm = /^([a-z][a-z0-9+.-]*):\/\/([^\s\p{Cc}/?#@\\*%]+)$/iu
 /** Schemes without a usable origin: pages of `file` have the origin `null`, and the others serve no pages. */
 const schemesWithoutPages = new Set(['file', 'ftp', 'ws', 'wss'])
 
-interface HostName { readonly name: string, readonly port: string }
+interface HostAndPort { readonly name: string, readonly port: string }
 
 /**
  * The origin as browsers send it (lower case, no default port, Punycode). `null` if the text is not an
@@ -146,7 +146,7 @@ function withoutDefaultPort (host: string, scheme: Scheme): string {
   return name.endsWith(suffix) ? name.slice(0, -suffix.length) : name
 }
 
-function parseHostHeader (text: string): HostName | null {
+function parseHostHeader (text: string): HostAndPort | null {
   const [, name, port = ''] = hostForm.exec(text) ?? []
   return name === undefined || Number(port) > 65_535 ? null : { name, port }
 }

@@ -32,7 +32,15 @@ interface Entry {
   verifiedAt: number
 }
 
-/** Stores SHA-256 digests, not credentials. Throws a `RangeError` if `ttlMs` is negative or not a number. */
+/**
+ * Stores SHA-256 digests, not credentials. Throws a `RangeError` if `ttlMs` is negative or not a number. Pass the same
+ * one to `preauth-limit`, which lets its credentials pass from a locked address.
+ *
+ * @example
+ * const known = createKnownCredentials({ ttlMs: 600_000 })
+ * await app.register(preauthLimit, { known })
+ * await app.register(auth, { apiKeys: [key], known })
+ */
 export function createKnownCredentials ({ ttlMs, max = 10_000, there }: KnownCredentialsOptions): KnownCredentials {
   if (!Number.isFinite(ttlMs) || ttlMs < 0) throw new RangeError('ttlMs must be a number of milliseconds, or 0 for off')
   // One map per kind instead of a key prefix: building and hashing a new string costs as much as the SHA-256.

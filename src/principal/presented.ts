@@ -2,7 +2,7 @@
 import type { Principal } from './principal.js'
 
 /** The credentials of a request (none, one or both), or why its headers are malformed. */
-export type Presented = Credentials | Malformed
+export type Presented = Credentials | MalformedHeaders
 
 interface Credentials {
   readonly key?: string
@@ -13,7 +13,7 @@ interface Credentials {
 }
 
 /** Malformed headers. The request is refused, and nothing else in it is read. */
-interface Malformed {
+interface MalformedHeaders {
   /** For the log. */
   readonly malformed: string
   readonly key?: never

@@ -8,12 +8,12 @@ import type { JsonSchema } from '../tools/content.js'
 import type { RoutePath } from './route-path.js'
 
 /** Where an argument goes. `body`: it is the whole body. */
-type Place = 'params' | 'querystring' | 'member' | 'body'
+type PartOfRequest = 'params' | 'querystring' | 'member' | 'body'
 
 export interface RouteInput {
   readonly schema: JsonSchema
   /** Where each argument goes, and its name there. */
-  readonly places: ReadonlyMap<string, { readonly place: Place, readonly name: string }>
+  readonly places: ReadonlyMap<string, { readonly place: PartOfRequest, readonly name: string }>
   readonly hasBody: boolean
 }
 
@@ -28,11 +28,11 @@ interface Part {
 
 /** `shared`: the schemas from `addSchema`, by `$id`. Throws a `TypeError` if the input cannot be flat. */
 export function inputOf (schema: FastifySchema, path: RoutePath, shared: Schemas): RouteInput {
-  const references = new References(shared)
-  const places = new Map<string, { place: Place, name: string }>()
+  const references = new SchemaReferences(shared)
+  const places = new Map<string, { place: PartOfRequest, name: string }>()
   const properties: Record<string, unknown> = {}
   const required: string[] = []
-  const put = (argument: string, place: Place, name: string, property: unknown, isRequired: boolean): void => {
+  const put = (argument: string, place: PartOfRequest, name: string, property: unknown, isRequired: boolean): void => {
     const other = places.get(argument)
     if (other !== undefined) {
       throw new TypeError(
@@ -82,7 +82,7 @@ export function inputOf (schema: FastifySchema, path: RoutePath, shared: Schemas
   }
 }
 
-const wordsOf: Readonly<Record<Place, string>> = {
+const wordsOf: Readonly<Record<PartOfRequest, string>> = {
   params: 'the path',
   querystring: 'the query',
   member: 'the body',
@@ -110,7 +110,7 @@ function requireJson (consumes: unknown): void {
   throw new TypeError(`schema.consumes must have application/json: a tool sends no other, not ${consumes.join(', ')}`)
 }
 
-function partOf (name: string, given: unknown, references: References): Part {
+function partOf (name: string, given: unknown, references: SchemaReferences): Part {
   if (given === undefined || given === null) return { properties: {}, required: [] }
   const { schema, document } = references.resolve(name, jsonSchemaOf(name, given))
   const { properties, required, additionalProperties } = schema
@@ -154,7 +154,7 @@ const maxHops = 16
 /**
  * Resolves references to shared schemas and within a schema. Their targets are copied to `$defs`, once each.
  */
-class References {
+class SchemaReferences {
   readonly #shared: Schemas
   readonly #documents = new Map<string, unknown>()
   /** The names of the targets in `$defs`. */

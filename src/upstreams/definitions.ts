@@ -30,13 +30,13 @@ export function exposedName ({ include, exclude, rename = {}, prefix }: Upstream
   return Object.hasOwn(rename, name) ? rename[name] : prefix + name
 }
 
-interface Offer {
+interface UpstreamOffer {
   readonly upstream: Upstream
   readonly lists: Lists | undefined
 }
 
 /** Throws an `UpstreamError` if two upstreams offer a tool or prompt with the same name. */
-export function requireDistinct (offers: readonly Offer[]): void {
+export function requireDistinct (offers: readonly UpstreamOffer[]): void {
   const owners = new Map<string, { readonly upstream: string, readonly name: string }>()
   for (const { upstream, lists } of offers) {
     for (const [kind, items] of [['tool', lists?.tools ?? []], ['prompt', lists?.prompts ?? []]] as const) {

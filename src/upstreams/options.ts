@@ -68,7 +68,7 @@ export interface UpstreamsOptions {
   readonly maxResultBytes?: number | undefined
 }
 
-type Environment = Readonly<Record<string, string | undefined>>
+type Variables = Readonly<Record<string, string | undefined>>
 
 /** An upstream with its defaults. */
 export interface Upstream extends Omit<
@@ -131,7 +131,7 @@ const notIdentity: ReadonlySet<string> = new Set([
  * `environment`, if there is one. Throws an `UpstreamError` for an unknown member, an invalid value, or a
  * variable that is not set.
  */
-export function readUpstreams (given: unknown, environment?: Environment): readonly Upstream[] {
+export function readUpstreams (given: unknown, environment?: Variables): readonly Upstream[] {
   const servers = z.looseObject({ mcpServers: z.record(z.string(), z.unknown()) }).safeParse(given)
   if (!servers.success) {
     throw new UpstreamError(
@@ -143,7 +143,7 @@ export function readUpstreams (given: unknown, environment?: Environment): reado
   return entries.map(([name, options]) => readUpstream(name, options, entries.length === 1, environment))
 }
 
-function readUpstream (name: string, given: unknown, isAlone: boolean, environment: Environment | undefined): Upstream {
+function readUpstream (name: string, given: unknown, isAlone: boolean, environment: Variables | undefined): Upstream {
   const owner = `Upstream ${JSON.stringify(name)}`
   if (!namePattern.test(name)) {
     throw new UpstreamError(`${owner}: a name must be 1 to 64 letters, digits, \`_\`, \`.\` or \`-\``)
@@ -175,7 +175,7 @@ const filledMembers = ['command', 'args', 'env', 'cwd', 'url', 'headers'] as con
 function filled (
   owner: string,
   options: UpstreamOptions,
-  environment: Environment | undefined
+  environment: Variables | undefined
 ): { readonly texts: UpstreamOptions, readonly secrets: readonly string[] } {
   if (environment === undefined) return { texts: options, secrets: [] }
   const interpolation = new Interpolation(environment)

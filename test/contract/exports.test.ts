@@ -1,6 +1,7 @@
 /** The package's exports, the plugins' names and their tests match `plugins/`. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import t from 'tap'
+import ts from 'typescript'
 import * as entry from '../../src/index.js'
 
 const root = new URL('../../', import.meta.url)
@@ -54,6 +55,17 @@ t.test('only mcp-auth.ts and app.ts register plugins', async t => {
   ])
 })
 
+t.test('mcp-auth.ts holds the register calls of the chain with their reasons, and nothing else', async t => {
+  const source = readFileSync(new URL('src/mcp-auth.ts', root), 'utf8')
+  const [, body = ''] = /export async function registerChain [\s\S]*?\n\): .* \{\n([\s\S]*?)\n\}\n/.exec(source) ?? []
+  const [first, ...lines] = body.split('\n').map(line => line.trim()).filter(line => line !== '')
+  t.equal(first, 'const parts = await openParts(scope, options, channel)')
+  t.equal(lines.pop(), 'return parts.problems')
+  const call = /^(?:if \(parts\.(\w+) !== undefined\) )?await scope\.register\(\w+, (?:parts\.\w+|\{.*\})\)$/
+  t.ok(lines.length >= 26)
+  for (const [at, line] of lines.entries()) t.match(line, at % 2 === 0 ? /^\/\/ .+\.$/ : call)
+})
+
 t.test('each plugin is registered in mcp-auth.ts or app.ts', async t => {
   const pages = ['src/mcp-auth.ts', 'src/app.ts'].map(file => readFileSync(new URL(file, root), 'utf8')).join('')
   // The host registers these itself, before its own routes.
@@ -87,4 +99,27 @@ t.test('the entry has exactly these named exports', async t => {
     'version'
   ])
   t.equal(entry.version, manifest.version)
+})
+
+/** The names of the exported functions of a file whose docstring has an example; `default` for its default export. */
+function withExample (file: URL): string[] {
+  const source = ts.createSourceFile(file.pathname, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true)
+  return source.statements
+    .filter(statement => ts.getJSDocTags(statement).some(({ tagName }) => tagName.text === 'example'))
+    .flatMap(statement => {
+      if (ts.isExportAssignment(statement)) return ['default']
+      if (ts.isFunctionDeclaration(statement)) return [statement.name?.text ?? '']
+      if (!ts.isVariableStatement(statement)) return []
+      return statement.declarationList.declarations.map(({ name }) => name.getText())
+    })
+}
+
+t.test('the default export of a plugin and each exported function have a docstring with an example', async t => {
+  for (const name of plugins) t.ok(withExample(new URL(`plugins/${name}.ts`, root)).includes('default'), name)
+  const index = readFileSync(new URL('src/index.ts', root), 'utf8')
+  const files = [...index.matchAll(/from '\.\/(.+)\.js'/g)].map(([, path = '']) => new URL(`src/${path}.ts`, root))
+  const shown = new Set(files.flatMap(withExample))
+  for (const [name, value] of Object.entries(entry)) {
+    if (typeof value === 'function' && /^[a-z]/.test(name)) t.ok(shown.has(name), name)
+  }
 })

@@ -94,6 +94,42 @@ const rows: Array<[string, string, string, string[]]> = [
     "export type Above = import('../app.js').AppOptions",
     imports
   ],
+  ['a template text from above', 'src/lib/guards.ts', 'export const later = await import(`../app.js`)', imports],
+  [
+    'a computed name',
+    'src/lib/guards.ts',
+    'export const later = async (name: string): Promise<unknown> => await import(name)',
+    imports
+  ],
+  [
+    'a computed name in the loader of user modules',
+    'src/cli/inspect/lint.ts',
+    'export const later = async (name: string): Promise<unknown> => await import(name)',
+    []
+  ],
+  ['an import that requires', 'src/lib/guards.ts', "import app = require('../app.js')", imports],
+  ['the module that makes `require`', 'src/lib/guards.ts', "import 'node:module'", imports],
+  ...['mts', 'cts', 'tsx', 'js', 'mjs', 'cjs', 'jsx'].map((ending): [string, string, string, string[]] =>
+    [`a file of the kind ${ending}`, `src/lib/guards.${ending}`, 'export const x = 1', imports]),
+  ['a loose file of src', 'src/elsewhere.ts', 'export const x = 1', imports],
+  [
+    'the environment taken from the process',
+    'plugins/auth.ts',
+    'export const { env } = process',
+    ['no-restricted-syntax']
+  ],
+  [
+    'the environment read by a computed name',
+    'plugins/auth.ts',
+    "export const level = process['env'].LOG_LEVEL",
+    ['no-restricted-syntax']
+  ],
+  [
+    'the environment read from the global object',
+    'plugins/auth.ts',
+    'export const level = globalThis.process.env.LOG_LEVEL',
+    ['no-restricted-syntax']
+  ],
   [
     'the environment read by a plugin',
     'plugins/auth.ts',
@@ -199,15 +235,27 @@ t.test('no file of src or plugins imports itself through other files', async t =
   for (const file of imports.keys()) t.equal(circleFrom(file, [])?.join(' -> '), undefined)
 })
 
-t.test('no two exports of src and plugins have the same name', async t => {
+/** The files of src and plugins that declare each name that `form` finds. */
+function declared (form: RegExp): Map<string, Set<string>> {
   const places = new Map<string, Set<string>>()
   for (const file of ['src', 'plugins'].flatMap(sourcesIn)) {
-    const declared = /^export (?:abstract |async )?(?:interface|class|type|function|const) (\w+)/gm
-    for (const [, name = ''] of readFileSync(`${root}${file}`, 'utf8').matchAll(declared)) {
+    for (const [, name = ''] of readFileSync(`${root}${file}`, 'utf8').matchAll(form)) {
       places.set(name, (places.get(name) ?? new Set()).add(file))
     }
   }
-  for (const [name, files] of places) t.equal(files.size, 1, `${name}: ${[...files].join(' ')}`)
+  return places
+}
+
+t.test('no two exports of src and plugins have the same name', async t => {
+  const exported = declared(/^export (?:abstract |async )?(?:interface|class|type|function|const) (\w+)/gm)
+  for (const [name, files] of exported) t.equal(files.size, 1, `${name}: ${[...files].join(' ')}`)
+})
+
+t.test('a type of one file does not have the name of an exported type', async t => {
+  const exported = declared(/^export (?:abstract )?(?:interface|class|type) (\w+)/gm)
+  for (const [name, files] of declared(/^(?:abstract )?(?:interface|class|type) (\w+)/gm)) {
+    t.notOk(exported.has(name), `${name}: ${[...files].join(' ')}`)
+  }
 })
 
 /** A table with one row for each setting. */

@@ -46,7 +46,7 @@ interface Arguments {
 }
 
 /** The caller, or the reason why it cannot authenticate. */
-type Caller = { readonly principal: Principal, readonly known: string } | { readonly denied: string }
+type FoundCaller = { readonly principal: Principal, readonly known: string } | { readonly denied: string }
 
 export function canCommand (terminal: Terminal, fail: () => void): Command {
   return new Command('can')
@@ -94,7 +94,7 @@ async function callerOf (
   given: Arguments,
   terminal: Terminal,
   ledger: LedgerIndex
-): Promise<Caller> {
+): Promise<FoundCaller> {
   if (given.tokenFile !== undefined) { return byToken(resolve(terminal.directory, given.tokenFile), terminal, ledger) }
   if (given.principalRole !== undefined) {
     const { principalRole: role, principalScopes: scopes = [], principalId: id = 'user:somebody' } = given
@@ -107,7 +107,7 @@ async function callerOf (
   return await byKey(key.trim().replace(/^apikey:/, ''), terminal, ledger)
 }
 
-async function byKey (id: string, terminal: Terminal, ledger: LedgerIndex): Promise<Caller> {
+async function byKey (id: string, terminal: Terminal, ledger: LedgerIndex): Promise<FoundCaller> {
   // Not in the argument parser: it would print a refused argument, which may be a credential.
   if (!keyIdPattern.test(id)) {
     throw new OperatorError(
@@ -156,7 +156,7 @@ async function byKey (id: string, terminal: Terminal, ledger: LedgerIndex): Prom
   }
 }
 
-function byToken (path: string, terminal: Terminal, ledger: LedgerIndex): Caller {
+function byToken (path: string, terminal: Terminal, ledger: LedgerIndex): FoundCaller {
   const token = textOf(path)
   const { config } = settingsWith('JWT_SECRET', terminal)
   const secrets = [config.JWT_SECRET, ...config.JWT_SECRET_PREVIOUS].filter(secret => secret !== undefined)

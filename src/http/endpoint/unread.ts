@@ -48,7 +48,7 @@ interface Entry {
 }
 
 /** The waiting answers of one caller, with their sizes at the time of the check. */
-interface Held {
+interface HeldAnswers {
   bytes: number
   readonly entries: Map<Entry, number>
 }
@@ -160,8 +160,8 @@ export class UnreadAnswers {
     }
   }
 
-  #byCaller (): Held[] {
-    const callers = new Map<string, Held>()
+  #byCaller (): HeldAnswers[] {
+    const callers = new Map<string, HeldAnswers>()
     for (const entry of this.#entries.keys()) {
       const bytes = entry.bytes()
       const held = callers.get(entry.caller) ?? { bytes: 0, entries: new Map() }
@@ -173,7 +173,7 @@ export class UnreadAnswers {
   }
 
   /** Returns false if everything that waits is a burst that may still be read, unless `evenBursts` is set. */
-  #cutLargest (held: Held, now: number, evenBursts: boolean, reason: string): boolean {
+  #cutLargest (held: HeldAnswers, now: number, evenBursts: boolean, reason: string): boolean {
     let largest: readonly [Entry, number] | undefined
     for (const [entry, bytes] of held.entries) {
       const mayBeCut = bytes > 0 && (evenBursts || now - entry.since >= burstMs)

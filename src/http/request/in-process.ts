@@ -7,7 +7,7 @@ import type { Principal } from '../../principal/principal.js'
 /** Accepted only from `inject`, and only for one request. */
 const header = 'x-mcp-in-process'
 
-interface Grant {
+interface RouteGrant {
   readonly principal: Principal
   readonly call?: ToolCall | undefined
 }
@@ -20,11 +20,11 @@ export interface ToolCall {
   readonly signal: AbortSignal
 }
 
-const granted = new Map<string, Grant>()
+const granted = new Map<string, RouteGrant>()
 /** Skips all checks below, because most processes make no such requests. */
 let isUsed = false
 /** Requests that have used their header. Several parts of the server look up the same request. */
-const used = new WeakMap<FastifyRequest['raw'], Grant>()
+const used = new WeakMap<FastifyRequest['raw'], RouteGrant>()
 
 /**
  * Makes one request with `inject`, which gets a header that identifies it as `principal`. The header works
@@ -70,11 +70,11 @@ export function endWithCall (request: FastifyRequest, { raw }: FastifyReply): vo
   grantOf(request)?.call?.signal.addEventListener('abort', end, { once: true })
 }
 
-function isElsewhere ({ routeOptions }: FastifyRequest, { call }: Grant): boolean {
+function isElsewhere ({ routeOptions }: FastifyRequest, { call }: RouteGrant): boolean {
   return call !== undefined && routeOptions.url !== call.route
 }
 
-function grantOf ({ raw }: FastifyRequest): Grant | undefined {
+function grantOf ({ raw }: FastifyRequest): RouteGrant | undefined {
   if (!isUsed || raw.socket instanceof Socket) return undefined
   const before = used.get(raw)
   if (before !== undefined || granted.size === 0) return before

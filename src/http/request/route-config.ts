@@ -1,12 +1,12 @@
 /** Decides which requests skip limits and authentication. */
 import type { FastifyRequest } from 'fastify'
 
-type Config = FastifyRequest['routeOptions']['config']
+type RouteConfig = FastifyRequest['routeOptions']['config']
 
 const known = Symbol('the config of the route of a request')
 
 /** `routeOptions.config`, read only once: Fastify creates `routeOptions` on each access. */
-export function configOf (request: FastifyRequest & { [known]?: Config }): Config {
+export function configOf (request: FastifyRequest & { [known]?: RouteConfig }): RouteConfig {
   request[known] ??= request.routeOptions.config
   return request[known]
 }

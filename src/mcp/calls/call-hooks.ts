@@ -31,14 +31,14 @@ export interface HookOptions {
   readonly tags?: readonly string[]
 }
 
-interface Registered<H> {
+interface RegisteredHook<H> {
   readonly hook: H
   readonly tags: readonly string[] | undefined
 }
 
 export class CallHooks {
-  readonly #before = new Set<Registered<BeforeCall>>()
-  readonly #after = new Set<Registered<AfterCall>>()
+  readonly #before = new Set<RegisteredHook<BeforeCall>>()
+  readonly #after = new Set<RegisteredHook<AfterCall>>()
 
   /** Returns a function that removes the hook. Throws a `TypeError` if `hook` is not a function. */
   before (hook: BeforeCall, options?: HookOptions): () => void {
@@ -81,7 +81,7 @@ export class CallHooks {
   }
 }
 
-function added<H> (hooks: Set<Registered<H>>, name: string, hook: H, { tags }: HookOptions = {}): () => void {
+function added<H> (hooks: Set<RegisteredHook<H>>, name: string, hook: H, { tags }: HookOptions = {}): () => void {
   if (typeof hook !== 'function') throw new TypeError(`\`${name}\` must be a function`)
   if (tags !== undefined && !Array.isArray(tags)) throw new TypeError(`\`${name}\`: tags must be an array`)
   const one = { hook, tags }
@@ -89,7 +89,7 @@ function added<H> (hooks: Set<Registered<H>>, name: string, hook: H, { tags }: H
   return () => { hooks.delete(one) }
 }
 
-function meant<H> (hooks: Iterable<Registered<H>>, tool: Tool): Array<Registered<H>> {
+function meant<H> (hooks: Iterable<RegisteredHook<H>>, tool: Tool): Array<RegisteredHook<H>> {
   const { tags: own = [] } = tool
   return [...hooks].filter(({ tags }) => tags === undefined || tags.some(tag => own.includes(tag)))
 }

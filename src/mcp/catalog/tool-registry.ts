@@ -145,7 +145,7 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
     if (typeof name !== 'string' || !isRecord(args)) {
       throw new InvalidParamsError({ reason: 'name must be a string, and arguments must be an object' })
     }
-    const held: Held = {}
+    const held: HeldPlaces = {}
     try {
       const { principal } = exchange.caller
       const registered = this.rights.admit(this.get(name), principal, refusals)
@@ -181,7 +181,7 @@ interface Surroundings {
 }
 
 /** The places that a call holds until its handler ends. */
-interface Held {
+interface HeldPlaces {
   leave?: () => void
 }
 
@@ -190,7 +190,7 @@ async function run (
   { item, input, output, limits, loggable }: RegisteredTool,
   args: Record<string, unknown>,
   exchange: Exchange,
-  held: Held,
+  held: HeldPlaces,
   { access, hooks }: Surroundings
 ): Promise<ToolResult> {
   const entered = exchange.enter(item, loggable)

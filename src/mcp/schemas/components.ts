@@ -1,6 +1,6 @@
 /** The strongly connected components of a directed graph (Tarjan, 1972). */
 
-interface Visit {
+interface NodeVisit {
   readonly node: number
   readonly below: readonly number[]
   next: number
@@ -17,7 +17,7 @@ export function components (
   const open: number[] = []
   let count = 0
 
-  const enter = (node: number): Visit => {
+  const enter = (node: number): NodeVisit => {
     order.set(node, order.size)
     low.set(node, order.size - 1)
     open.push(node)

@@ -82,17 +82,17 @@ export interface Approved {
 }
 
 /** The state between the steps. It is encrypted and kept in the page, not on the server. */
-interface Sealed {
+interface SealedStep {
   readonly id: string
   readonly request: AuthorizationRequest
   /** The digest of the cookie of the browser that got the page. */
   readonly browser: string
   readonly endsAt: number
   /** Only in the second step: the rights that the page shows and the user approves. */
-  readonly shown?: Shown
+  readonly shown?: ShownRights
 }
 
-interface Shown {
+interface ShownRights {
   readonly key: GrantKey
   readonly subject: string
   readonly role: Role
@@ -113,15 +113,15 @@ const over = (reason: string): AuthorizationPageError =>
 export function createSignIn (options: SignInOptions): SignIn {
   const { secrets, documents, codes, grants, issuer, resource, find, verifyKey, keys, isRevoked } = options
 
-  function seal (sealed: Sealed): string {
+  function seal (sealed: SealedStep): string {
     return secrets.seal(purpose, sealed)
   }
 
   async function open (
     handle: string,
     cookie: string | undefined
-  ): Promise<{ readonly sealed: Sealed; readonly client: Client }> {
-    const sealed = secrets.open(purpose, handle) as Sealed | undefined
+  ): Promise<{ readonly sealed: SealedStep; readonly client: Client }> {
+    const sealed = secrets.open(purpose, handle) as SealedStep | undefined
     if (sealed === undefined) throw over('the handle is not from this server')
     if (sealed.endsAt <= Date.now()) throw over('the handle has expired')
     // Cross-site request forgery: another site can send the form, but not the cookie that belongs to it.
@@ -137,13 +137,13 @@ export function createSignIn (options: SignInOptions): SignIn {
   }
 
   /** The handle works once: the second request of a double click is refused. */
-  async function finish ({ id, endsAt }: Sealed): Promise<void> {
+  async function finish ({ id, endsAt }: SealedStep): Promise<void> {
     if (!await useOnce(documents, id, endsAt)) throw over('the handle was used before')
   }
 
   function consentOf (
     client: Client,
-    sealed: Sealed,
+    sealed: SealedStep,
     key: GrantKey,
     principal: Principal,
     keyName: string | undefined
@@ -153,7 +153,7 @@ export function createSignIn (options: SignInOptions): SignIn {
       requested.length === 0
         ? principal.scopes
         : requested.filter(scope => holdsScope(principal.scopes, scope))
-    const shown: Shown = { key, subject: principal.id, role: principal.role, scopes }
+    const shown: ShownRights = { key, subject: principal.id, role: principal.role, scopes }
     return {
       client,
       request: sealed.request,
