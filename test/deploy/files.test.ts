@@ -1,5 +1,6 @@
 /** Checks the files in `deploy/` with the program that reads each, or with a parser. */
 import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +8,7 @@ import { promisify } from 'node:util'
 import { Script } from 'node:vm'
 import t from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
+import { readConfig } from '../../src/config/load.js'
 import { without } from '../support/programs.js'
 
 const run = promisify(execFile)
@@ -36,6 +38,21 @@ interface Manifest {
         readonly terminationGracePeriodSeconds: number
       }
     }
+  }
+}
+
+/** As `openssl rand -hex 32` makes it. */
+const hex = randomBytes(32).toString('hex')
+
+/** The settings that the image contains. */
+function imageSettings (): Record<string, string> {
+  const pairs = [...read('Dockerfile').matchAll(/^ENV (.*)$/gm)].flatMap(([, line = '']) => line.split(' '))
+  return Object.fromEntries(pairs.map(pair => pair.split('=')))
+}
+
+interface Ingress {
+  readonly spec: {
+    readonly rules: ReadonlyArray<{ readonly http: { readonly paths: ReadonlyArray<{ readonly path: string }> } }>
   }
 }
 
@@ -104,6 +121,8 @@ t.test('compose.yaml names existing services, and secrets only by reference', as
   }
   const { 'mcp-1': { environment: settings = {} } = {} } = services
   for (const variable of Object.keys(settings)) t.match(variables, `\`${variable}\``, 'a known setting')
+  const given = Object.entries(settings).map(([name, value]) => [name, value.startsWith('${') ? hex : value])
+  t.same(readConfig({ ...imageSettings(), ...Object.fromEntries(given) as Record<string, string> }).problems, [])
 })
 
 t.test('Grafana is provisioned with what compose.yaml mounts', async t => {
@@ -162,6 +181,28 @@ t.test('the Kubernetes manifests have probes, a drain and a disruption budget', 
   )
   t.ok(pod.terminationGracePeriodSeconds * 1000 > setting('DRAIN_DELAY_MS') + 10_000, 'calls can end')
   for (const { name } of container.env) t.match(variables, `\`${name}\``, 'a known setting')
+  // With the secret of the command in the first lines, the server starts.
+  const secrets = [...read('kubernetes/mcp.yaml').matchAll(/^#.*?--from-literal=.*$/gm)]
+    .flatMap(([line]) => [...line.matchAll(/--from-literal=(\w+)=(\S+)/g)])
+    .map(([, name = '', value = '']) => [name, value.startsWith('$(') ? hex : value])
+  const given = container.env.map(({ name, value = '' }) => [name, value])
+  t.same(readConfig({ ...imageSettings(), ...Object.fromEntries([...secrets, ...given]) }).problems, [])
+})
+
+t.test('each proxy passes every public path on', async t => {
+  const ingress = parseAllDocuments(read('kubernetes/mcp.yaml')).map(document => document.toJS() as Ingress).at(-1)
+  const prefixes = ingress?.spec.rules.flatMap(({ http }) => http.paths.map(({ path }) => path)) ?? []
+  const caddy = /@mcp path (.*)/.exec(read('caddy/Caddyfile'))?.[1]?.split(' ') ?? []
+  for (const path of ['/mcp', '/mcp/', '/mcp/server-card', '/.well-known/x', '/oauth/x', '/claim/x']) {
+    for (const file of ['nginx/mcp.conf', 'nginx/compose.conf']) {
+      const text = read(file)
+      const exact = [...text.matchAll(/location = (\S+)\s+{ proxy_pass/g)].map(([, name]) => name)
+      const below = [...text.matchAll(/location \^~ (\S+)\s+{ proxy_pass/g)].map(([, name = '']) => name)
+      t.ok(exact.includes(path) || below.some(name => path.startsWith(name)), `${file}: ${path}`)
+    }
+    t.ok(caddy.some(name => name === path || (name.endsWith('*') && path.startsWith(name.slice(0, -1)))), path)
+    t.ok(prefixes.some(prefix => path === prefix || path.startsWith(`${prefix}/`)), path)
+  }
 })
 
 t.test('promtool accepts the Prometheus configuration', { skip: without('promtool') }, async t => {
