@@ -1,6 +1,6 @@
 /** The files and directories that settings name, and their problems. */
 import { constants, existsSync } from 'node:fs'
-import { access, stat } from 'node:fs/promises'
+import { access, open, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Config, Environment, Problem } from './config/load.js'
 import { KeyFileError, readKeyFile } from './api-keys/file.js'
@@ -21,7 +21,7 @@ export async function placeProblems (
   directory: string,
   environment: Environment
 ): Promise<Problem[]> {
-  const { API_KEYS_FILE, STATE_DIR, UPSTREAMS_LOCK: lock } = config
+  const { API_KEYS_FILE, AUDIT_FILE: audit, STATE_DIR, UPSTREAMS_LOCK: lock } = config
   const found = [
     API_KEYS_FILE === undefined ? undefined : await problemIn(() => readKeyFile(resolve(directory, API_KEYS_FILE))),
     // Only the start knows whether tools of these names exist.
@@ -29,6 +29,7 @@ export async function placeProblems (
     await problemIn(() => readIssuers(config, directory)),
     await problemIn(() => upstreamsOfSettings(config, environment, directory)),
     lock === undefined ? undefined : await problemIn(() => readLock(resolve(directory, lock))),
+    audit === undefined ? undefined : await auditProblem(resolve(directory, audit)),
     await stateProblem(resolve(directory, STATE_DIR))
   ]
   return found.filter(problem => problem !== undefined)
@@ -108,6 +109,17 @@ async function problemIn (read: () => unknown): Promise<Problem | undefined> {
   }
 }
 
+/** Opens the file as the start does, but does not create it. */
+async function auditProblem (path: string): Promise<Problem | undefined> {
+  try {
+    await (await open(path, constants.O_RDWR | constants.O_APPEND)).close()
+    return undefined
+  } catch (error) {
+    const parent = codeOf(error) === 'ENOENT' ? await writableProblem(dirname(path)) : error
+    return parent === undefined ? undefined : settingProblemOf(new AuditFileError('', { cause: parent }))
+  }
+}
+
 async function stateProblem (path: string): Promise<Problem | undefined> {
   const journal = new JournalTail(join(path, journalName))
   try {
@@ -135,14 +147,22 @@ async function stateProblem (path: string): Promise<Problem | undefined> {
   }
 }
 
-/** Rejects if the directory, or its nearest existing parent, is not a directory or not writable by this user. */
-async function mayWrite (path: string): Promise<void> {
+/** Returns the error if the path is not a directory that this user can write to. */
+async function writableProblem (path: string): Promise<unknown> {
   try {
     // The trailing slash makes `stat` fail for a file.
     await stat(join(path, '/'))
     await access(path, constants.W_OK | constants.X_OK)
+    return undefined
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error
-    await mayWrite(dirname(path))
+    return error
   }
+}
+
+/** Rejects if the directory, or its nearest existing parent, is not a directory or not writable by this user. */
+async function mayWrite (path: string): Promise<void> {
+  const error = await writableProblem(path)
+  if (error === undefined) return
+  if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+  await mayWrite(dirname(path))
 }

@@ -175,7 +175,10 @@ function textOf (path: string): string {
   try {
     return readFileSync(path, 'utf8').trim()
   } catch (error) {
-    throw new OperatorError(`${path} cannot be read (${codeOf(error)})`)
+    // Without the path, because people pass the token in its place.
+    throw new OperatorError(
+      `The file of --token-file cannot be read (${codeOf(error)}); pass its path, not the token`
+    )
   }
 }
 

@@ -120,7 +120,9 @@ t.test('can reports valid, foreign and revoked tokens', async t => {
   t.match(await at.can('--token-file', 'token.txt'), { code: 1, stdout: `denied\nToken ${id} was revoked.` })
   at.write(foreign.token)
   t.match(await at.can('--token-file', 'token.txt'), { code: 1, stdout: /^denied\n.*does not verify/ })
-  t.match(await at.can('--token-file', 'none.txt'), { code: 1, stderr: /none\.txt cannot be read \(ENOENT\)/ })
+  t.match(await at.can('--token-file', 'none.txt'), {
+    code: 1, stderr: 'The file of --token-file cannot be read (ENOENT); pass its path, not the token'
+  })
 })
 
 t.test('can refuses text that names no caller', async t => {
