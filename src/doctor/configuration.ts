@@ -84,9 +84,9 @@ async function expiringKeys (file: string | undefined, directory: string): Promi
         what: `${ending.length} ${ending.length === 1 ? 'key expires' : 'keys expire'} within a week: ${ending
           .slice(0, 5)
           .map(({ id }) => id)
-          .join(', ')}`,
+          .join(', ')}${ending.length > 5 ? ', …' : ''}`,
         why: 'After that, their callers are refused.',
-        fix: 'create new ones with: keys create'
+        fix: 'replace each with: fastify-mcp-auth keys rotate ID'
       }
     ]
   } catch (error) {

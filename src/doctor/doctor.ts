@@ -43,8 +43,8 @@ export async function examine (options: VisitOptions, tell: (what: string) => vo
   const { findings, isFatal } = await reach(visit)
   if (isFatal) return byWeight(findings)
   const before = await front(visit)
-  // Behind a redirect or an HTML page, the app cannot be checked.
-  if (before.some(({ severity }) => severity === 'error')) return byWeight([...findings, ...before])
+  // Behind any of these, such as a redirect or an HTML page, the app cannot be checked.
+  if (before.length > 0) return byWeight([...findings, ...before])
   const found = [...findings, ...before]
   for (const [name, check] of checks) {
     tell(name)
@@ -58,7 +58,7 @@ function interrupted (name: string, error: unknown): Finding {
   return {
     id: 'no-answer',
     severity: 'warning',
-    what: `A request got no response (${error.code}), so ${name} could not be checked completely`,
+    what: `A request got no complete response (${error.code}), so ${name} could not be checked completely`,
     why: 'A server or proxy that drops requests also fails for callers.',
     fix: 'run the doctor again; read the logs of the server and the proxy'
   }

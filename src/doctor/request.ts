@@ -1,5 +1,5 @@
 /** Sends one request to a server. Does not follow redirects, and limits the time and size of the response. */
-import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
+import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -37,7 +37,10 @@ export interface Held {
   readonly text: string
 }
 
-/** There was no HTTP response. `code` is a system or TLS error code. */
+/**
+ * There was no complete HTTP response. `code` is a system or TLS error code, `timeout` if nothing arrived, or
+ * `unfinished` if the headers arrived and the body did not end.
+ */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError'
   readonly code: string
@@ -50,10 +53,13 @@ export class NoAnswerError extends Error {
 
 const maxBody = 64 * 1024
 
-/** Sends a request and reads the response within `timeoutMs`. Rejects with a `NoAnswerError`. */
+/**
+ * Sends a request and reads the response within `timeoutMs`. Some servers leave an event stream open after
+ * their response. Rejects with a `NoAnswerError`.
+ */
 export async function ask (url: URL, question: DoctorRequest, timeoutMs: number): Promise<DoctorAnswer> {
   const { status, headers, text, headersMs, certificateEndsAt } = await converse(url, question, {
-    isComplete: ({ text }) => text.length === maxBody,
+    isComplete: ({ text, headers }) => text.length === maxBody || (isEventStream(headers) && hasResponse(text)),
     timeouts: [timeoutMs]
   })
   return { status, headers, body: text, ms: headersMs, certificateEndsAt }
@@ -85,6 +91,15 @@ export async function hold (
   })
 }
 
+export function isEventStream (headers: IncomingHttpHeaders): boolean {
+  return /^text\/event-stream\b/i.test(headers['content-type'] ?? '')
+}
+
+/** True if a complete event of the stream is a JSON-RPC response. */
+function hasResponse (stream: string): boolean {
+  return stream.split(/\r?\n\r?\n/).slice(0, -1).some(event => /^data:.*"(?:result|error)"/m.test(event))
+}
+
 /** True if the stream has a comment after its first event. */
 export function hasComment (stream: string): boolean {
   return stream.includes('\n:')
@@ -101,6 +116,22 @@ interface Bounds {
   ) => boolean
   /** Milliseconds since the request. The request fails after the last one, unless it is complete. */
   readonly timeouts: readonly number[]
+}
+
+/** A failed handshake may have the code `EPROTO`, and its reason only in the message, between colons. */
+function failureOf (error: unknown): string {
+  const code = codeOf(error, 'closed')
+  const [, reason] = code === 'EPROTO' ? /:SSL routines:[^:]*:([^:]+):/.exec(String(error)) ?? [] : []
+  return reason === undefined ? code : `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}`
+}
+
+/** Node refuses some URLs and headers before it sends anything. */
+function send (url: URL, options: RequestOptions): ClientRequest {
+  try {
+    return (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, options)
+  } catch (error) {
+    throw new NoAnswerError(codeOf(error, 'invalid'))
+  }
 }
 
 async function converse (
@@ -120,28 +151,30 @@ async function converse (
     ...rest
   }
   return await new Promise((resolve, reject) => {
-    const sent = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, options)
+    const sent = send(url, options)
     const stop = new AbortController()
     const passed = new Set<number>()
     let check = (): void => {}
+    let hasHeaders = false
     const fail = (error: unknown): void => {
       stop.abort()
       sent.destroy()
-      reject(new NoAnswerError(codeOf(error, 'closed')))
+      reject(new NoAnswerError(failureOf(error)))
     }
     for (const timeoutMs of new Set(timeouts)) {
       sleep(timeoutMs, undefined, { signal: stop.signal }).then(() => {
         passed.add(timeoutMs)
         check()
-        if (timeouts.every(ms => passed.has(ms))) fail({ code: 'timeout' })
+        if (timeouts.every(ms => passed.has(ms))) fail({ code: hasHeaders ? 'unfinished' : 'timeout' })
       }, () => {})
     }
     sent.on('error', fail)
     sent.on('response', response => {
+      hasHeaders = true
       const headersMs = since()
       const { socket } = response
       const certificateEndsAt =
-        socket instanceof TLSSocket ? Date.parse(socket.getPeerCertificate().valid_to) : undefined
+        socket instanceof TLSSocket && !socket.destroyed ? Date.parse(socket.getPeerCertificate().valid_to) : undefined
       let text = ''
       let firstByteMs: number | undefined
       const done = (endedMs: number | undefined): void => {

@@ -45,6 +45,8 @@ export class Visit {
   readonly isLocal: boolean
   /** The scopes in the resource metadata. Empty until it has been read. */
   advertised: readonly string[] = []
+  /** True if something in front of the app answers calls with the credential, so that checks with it say nothing. */
+  hasObstacle = false
   #anonymous: Promise<DoctorAnswer> | undefined
 
   constructor ({ url, credential, as, patience }: VisitOptions) {
@@ -109,6 +111,14 @@ export class Visit {
     )
   }
 
+  /**
+   * True for a URL that the tested server names and that this machine may reach, but not its callers. The doctor
+   * must not call it (SSRF).
+   */
+  isInside ({ hostname }: URL): boolean {
+    return !this.isLocal && (isLoopbackName(hostname) || isPrivate(bareName(hostname)))
+  }
+
   at (path: string): URL {
     return new URL(path, this.url.origin)
   }
@@ -160,35 +170,19 @@ export function isPrivate (address: string): boolean {
   return privateAddresses.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 }
 
+/** The host name of a URL, an IPv6 address without its brackets. */
+export function bareName (hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, '')
+}
+
 function isLoopbackName (hostname: string): boolean {
-  const bare = hostname.replace(/^\[|\]$/g, '')
+  const bare = bareName(hostname)
   return bare === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.'))
 }
 
-/** Returns the body as a JSON object. `undefined` if it is not one. */
-export function jsonOf ({ body }: Pick<DoctorAnswer, 'body'>): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(body)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** Returns the `MCP_ERR_…` code of an error of this package, in a JSON-RPC or a plain response. */
-export function codeIn (answer: Pick<DoctorAnswer, 'body'>): string | undefined {
-  const body = jsonOf(answer)
-  const { data } = (body?.error ?? {}) as { data?: { code?: unknown } }
-  const code = data?.code ?? body?.code
-  return typeof code === 'string' ? code : undefined
-}
-
-export function isHtml ({ headers, body }: Pick<DoctorAnswer, 'headers' | 'body'>): boolean {
-  return /text\/html/i.test(headers['content-type'] ?? '') || /^\s*<(!doctype|html)/i.test(body)
-}
-
-export function header ({ headers }: Pick<DoctorAnswer, 'headers'>, name: string): string {
-  return [headers[name] ?? ''].flat().join(', ')
+/** Returns an absolute http or https URL. `undefined` for anything else. */
+export function webUrl (text: unknown): URL | undefined {
+  if (typeof text !== 'string' || !URL.canParse(text)) return undefined
+  const url = new URL(text)
+  return url.protocol === 'https:' || url.protocol === 'http:' ? url : undefined
 }

@@ -5,6 +5,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { examine } from '../../src/doctor/doctor.js'
+import { patient } from '../support/patient-doctor.js'
 import { freePort } from '../support/ports.js'
 import { without } from '../support/programs.js'
 import { listening, service, withKey } from '../support/service.js'
@@ -13,10 +15,9 @@ import { until } from '../support/until.js'
 const file = new URL('../../deploy/nginx/mcp.conf', import.meta.url)
 
 /** Starts nginx with the file, changing only the certificate and the ports. Resolves to its base URL. */
-async function proxied (t: Test, upstream: string): Promise<string> {
+async function proxied (t: Test, upstream: string, port: number): Promise<string> {
   const directory = t.testdir({})
   mkdirSync(join(directory, 'logs'))
-  const port = await freePort()
   const site = readFileSync(file, 'utf8')
     .replace('listen 443 ssl;', `listen 127.0.0.1:${port};`)
     .replaceAll(/^\s*ssl_certificate.*$/gm, '')
@@ -47,8 +48,10 @@ async function listens (port: number): Promise<boolean> {
 }
 
 t.test('nginx forwards calls and keeps probes internal', { skip: without('nginx') }, async t => {
-  const app = await service(t, { env: { PUBLIC_URL: 'https://mcp.example.com', TRUST_PROXY: 'loopback' } })
-  const url = await proxied(t, await listening(app))
+  const app = await service(t, {
+    env: { PUBLIC_URL: 'https://mcp.example.com', TRUST_PROXY: 'loopback', SERVER_CARD: 'on' }
+  })
+  const url = await proxied(t, await listening(app), await freePort())
   const host = { Host: 'mcp.example.com' }
   const call = async (path: string): Promise<Response> => await fetch(url + path, {
     method: 'POST',
@@ -56,7 +59,20 @@ t.test('nginx forwards calls and keeps probes internal', { skip: without('nginx'
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami' } })
   })
   t.match(await (await call('/mcp')).json(), { id: 1, result: { structuredContent: { id: /^apikey:/ } } })
+  for (const path of ['/mcp/server-card', '/.well-known/ai-catalog.json']) {
+    t.equal((await fetch(url + path, { headers: host })).status, 200, path)
+  }
   for (const path of ['/ready', '/health', '/metrics', '/elsewhere']) {
     t.equal((await fetch(url + path, { headers: host })).status, 404, path)
   }
+})
+
+t.test('doctor finds nothing behind the nginx file', { skip: without('nginx') }, async t => {
+  const port = await freePort()
+  const base = `http://127.0.0.1:${port}`
+  const env = { PUBLIC_URL: base, TRUST_PROXY: 'loopback', OAUTH_SERVER: 'on', MCP_SESSIONS: 'on' }
+  await proxied(t, await listening(await service(t, { env })), port)
+  const findings = await examine({ url: new URL(`${base}/mcp`), credential: withKey, patience: patient })
+  t.same(findings.filter(({ severity }) => severity !== 'info'), [])
+  t.notOk(findings.some(({ id }) => id === 'server-version'))
 })

@@ -17,7 +17,8 @@ Without --url, checks the environment, the .env of this directory and the Redis 
 calls a deployed endpoint like a client: about 30 requests in 30 seconds. Up to 10 of them count as failed
 requests of this machine's address. The credential is sent only to this origin and never shown.
 
-Exits with 2 if there is an error, with 1 if there is a warning, and otherwise with 0.
+Exits with 2 if there is an error, with 1 if there is a warning, and otherwise with 0. If an argument is wrong,
+prints nothing on stdout and exits with 1.
 docs/troubleshooting.md explains each finding.
 
   $ fastify-mcp-auth doctor
@@ -64,9 +65,8 @@ async function findingsFor (
     return { findings: await examineSettings(settingsAt(terminal), terminal.directory, terminal.env), secrets: [] }
   }
   const url = urlOf(given.url)
-  const key = given.keyFile === undefined ? undefined : secretIn(resolve(terminal.directory, given.keyFile))
-  const token =
-    given.tokenFile === undefined ? undefined : secretIn(resolve(terminal.directory, given.tokenFile))
+  const key = secretIn('--key-file', given.keyFile, terminal)
+  const token = secretIn('--token-file', given.tokenFile, terminal)
   const keyHeader = key === undefined ? undefined : { 'x-api-key': key }
   const credential = token === undefined ? keyHeader : { authorization: `Bearer ${token}` }
   const findings = await examine({ url, credential, as: given.as }, what => {
@@ -81,20 +81,30 @@ function urlOf (text: string): URL {
   if (url === undefined) {
     throw new OperatorError('--url must be an http or https address, such as https://mcp.example.com/mcp')
   }
-  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+  if (url.username !== '' || url.password !== '' || /[?#]/.test(url.href)) {
     throw new OperatorError('--url must not contain a user name, a password, a query or a fragment')
   }
   return url
 }
 
-function secretIn (path: string): string {
+/** Errors name the option and not the path, because people pass the credential in its place. */
+function secretIn (option: string, path: string | undefined, { directory }: Terminal): string | undefined {
+  if (path === undefined) return undefined
+  const text = textOf(option, resolve(directory, path)).trim()
+  if (text === '') throw new OperatorError(`The file of ${option} is empty`)
+  if (/^[\x21-\x7e]+$/.test(text)) return text
+  throw new OperatorError(
+    `The file of ${option} must contain one credential in ASCII and nothing else: no "Bearer", no second line`
+  )
+}
+
+function textOf (option: string, path: string): string {
   try {
-    const text = readFileSync(path, 'utf8').trim()
-    if (/^[\x21-\x7e]+$/.test(text)) return text
+    return readFileSync(path, 'utf8')
   } catch (error) {
-    throw new OperatorError(`${path} cannot be read (${codeOf(error)})`)
+    const code = codeOf(error)
+    throw new OperatorError(`The file of ${option} cannot be read (${code}); pass its path, not the credential`)
   }
-  throw new OperatorError(`${path} must contain one credential and nothing else`)
 }
 
 function report (findings: readonly Finding[]): string {

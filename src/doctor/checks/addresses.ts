@@ -1,7 +1,8 @@
 /** Checks if a forged `X-Forwarded-For` is trusted, and if the server sees all callers under one address. */
+import { header } from '../answer.js'
 import type { Finding } from '../finding.js'
 import { type DoctorAnswer, NoAnswerError, type DoctorRequest } from '../request.js'
-import { header, legacy, type Visit } from '../visit.js'
+import { legacy, type Visit } from '../visit.js'
 
 /** An address that is reserved for documentation (RFC 5737), so that no real caller is affected. */
 const claimed = '198.51.100.77'

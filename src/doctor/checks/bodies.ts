@@ -1,21 +1,49 @@
-/** Checks which limit applies to large bodies, and what error pages reveal. */
+/** Checks which limits apply to large bodies and headers, and what error pages reveal. */
+import { codeIn, header, isHtml, messageIn } from '../answer.js'
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
-import { type DoctorAnswer, NoAnswerError } from '../request.js'
-import { codeIn, header, isHtml, legacy, type Visit } from '../visit.js'
+import type { DoctorAnswer } from '../request.js'
+import { legacy, type Visit } from '../visit.js'
+import { ignored } from './front.js'
 
 const largeBytes = 900_000
+/** Below the 8 KiB that nginx and most others allow by default for one header. */
+const longBytes = 6000
 
 export async function bodies (visit: Visit): Promise<Finding[]> {
-  const answer = await visit.post(legacy('ping', { _meta: { padding: 'x'.repeat(largeBytes) } })).catch(reset)
-  if (answer === undefined || answer.status !== 413 || codeIn(answer) !== undefined) return []
+  return [...await largeBody(visit), ...await longHeader(visit)]
+}
+
+async function largeBody (visit: Visit): Promise<Finding[]> {
+  // A server may close the connection in the middle of a body that it refuses.
+  const answer = await visit.post(legacy('ping', { _meta: { padding: 'x'.repeat(largeBytes) } })).catch(ignored)
+  if (answer !== undefined && (answer.status !== 413 || codeIn(answer) !== undefined)) return []
   return [
     {
       id: 'body-limit',
-      severity: 'error',
-      what: `A body of ${largeBytes / 1000} kB is refused before it reaches the app (413)`,
+      severity: answer === undefined ? 'warning' : 'error',
+      what: answer === undefined
+        ? `A body of ${largeBytes / 1000} kB gets no response`
+        : `A body of ${largeBytes / 1000} kB is refused before it reaches the app (413)`,
       why: 'Calls with large arguments fail with an error that clients cannot read, though BODY_LIMIT may allow them.',
       fix: 'raise the limit of the proxy above BODY_LIMIT: nginx client_max_body_size 2m'
+    }
+  ]
+}
+
+async function longHeader (visit: Visit): Promise<Finding[]> {
+  const headers = { 'x-doctor-padding': 'x'.repeat(longBytes) }
+  const answer = await visit.post(legacy('ping'), { headers }).catch(ignored)
+  const isRefused = answer === undefined || [400, 413, 414, 431, 494].includes(answer.status)
+  if (!isRefused || (answer !== undefined && (codeIn(answer) ?? messageIn(answer)) !== undefined)) return []
+  const outcome = answer === undefined ? 'gets no response' : `is refused (${answer.status})`
+  return [
+    {
+      id: 'header-limit',
+      severity: 'warning',
+      what: `A header of ${longBytes / 1000} kB ${outcome}`,
+      why: 'Tokens that contain groups or many scopes can be this long, so their callers are refused.',
+      fix: 'raise the limit of the proxy: nginx large_client_header_buffers 4 16k'
     }
   ]
 }
@@ -27,11 +55,11 @@ export async function errorPages (visit: Visit): Promise<Finding[]> {
   const nowhere = visit.at(`/doctor-${Math.trunc(Math.random() * 1e9)}`)
   const message = { ...legacy('ping'), body: {} }
   const [malformed, unknown] = await Promise.all([
-    visit.post(message, { body: '{"jsonrpc":' }).catch(reset),
-    visit.ask(nowhere).catch(reset)
+    visit.post(message, { body: '{"jsonrpc":' }).catch(ignored),
+    visit.ask(nowhere).catch(ignored)
   ])
   const found: Finding[] = []
-  if (malformed !== undefined && isHtml(malformed)) {
+  if (malformed !== undefined && isHtml(malformed) && !visit.hasObstacle) {
     found.push({
       id: 'html-errors',
       severity: 'error',
@@ -68,10 +96,4 @@ function versions (answer: DoctorAnswer): Finding[] {
       fix: 'nginx: server_tokens off'
     }
   ]
-}
-
-/** A server may close the connection in the middle of a body that it refuses. */
-function reset (error: unknown): undefined {
-  if (error instanceof NoAnswerError) return undefined
-  throw error
 }

@@ -1,8 +1,12 @@
-/** Calls the endpoint with the credential: checks it, the revisions, and the claims of a token. */
+/** Calls the endpoint with the credential: checks the credential, the revisions, sessions and content types. */
+import { codeIn, header, messageIn } from '../answer.js'
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
-import { NoAnswerError } from '../request.js'
-import { codeIn, initialize, jsonOf, legacy, modern, type Visit } from '../visit.js'
+import type { DoctorAnswer } from '../request.js'
+import { initialize, legacy, modern, type Visit } from '../visit.js'
+import { ignored, obstacleIn } from './front.js'
+import { session } from './session.js'
+import { tokenFindings } from './token.js'
 
 export async function calls (visit: Visit): Promise<Finding[]> {
   if (visit.credential === undefined) {
@@ -11,35 +15,27 @@ export async function calls (visit: Visit): Promise<Finding[]> {
         id: 'no-credential',
         severity: 'info',
         what: 'No credential was given, so no call was made',
-        why: 'Revisions, streams, scopes and body limits were not checked.',
+        why: 'Revisions, sessions and streams were not checked.',
         fix: 'pass one with --key-file or --token-file'
       }
     ]
   }
   const [old, recent] = await Promise.all([visit.post(initialize), visit.post(modern('server/discover'))])
-  if (old.status === 401 || recent.status === 401) return [...audience(visit), refused(visit)]
+  const [unauthenticated] = [old, recent].filter(({ status }) => status === 401)
+  if (unauthenticated !== undefined) {
+    return [...tokenFindings(visit), refused(visit, unauthenticated)]
+  }
   const speaks = {
-    legacy: jsonOf(old)?.result !== undefined || /"result"/.test(old.body),
-    modern: jsonOf(recent)?.result !== undefined
+    legacy: messageIn(old)?.result !== undefined,
+    modern: messageIn(recent)?.result !== undefined
   }
-  if (!speaks.legacy && !speaks.modern) {
-    const what = `The endpoint answers initialize with ${old.status} and server/discover with ${recent.status}`
-    return [
-      {
-        id: 'no-era',
-        severity: 'error',
-        what,
-        why: 'No client can connect.',
-        fix: 'read the log line of these requests; see MCP_ERAS'
-      }
-    ]
-  }
-  const found: Finding[] = audience(visit)
+  if (!speaks.legacy && !speaks.modern) return [...tokenFindings(visit), noEra(visit, old, recent)]
+  const found = [...tokenFindings(visit), ...contentType(speaks.legacy ? old : recent)]
   if (!speaks.legacy) {
     found.push({
       id: 'era-legacy',
       severity: 'warning',
-      what: 'Revisions up to 2025-11-25 are not served',
+      what: `Revisions up to 2025-11-25 are not served: initialize gets ${described(old)}`,
       why: 'Most clients support no others.',
       fix: 'set MCP_ERAS=legacy,modern'
     })
@@ -47,98 +43,96 @@ export async function calls (visit: Visit): Promise<Finding[]> {
   if (!speaks.modern) {
     found.push({
       id: 'era-modern',
-      severity: 'info',
-      what: 'Revision 2026-07-28 is not served',
+      // This package then serves the revision, but does not see the headers.
+      severity: codeIn(recent) === 'MCP_ERR_HEADER_MISMATCH' ? 'warning' : 'info',
+      what: `Revision 2026-07-28 is not served: server/discover gets ${described(recent)}`,
       why: 'Clients fall back to an older one.',
-      fix: 'set MCP_ERAS=legacy,modern, and let the proxy pass Mcp-Method and Mcp-Name on'
+      fix: 'set MCP_ERAS=legacy,modern, and let the proxy pass MCP-Protocol-Version, Mcp-Method and Mcp-Name on'
     })
   }
-  return [...found, ...await accepts(visit)]
+  const id = header(old, 'mcp-session-id')
+  const inSession = id === '' ? {} : { 'mcp-session-id': id }
+  const accepted = speaks.legacy ? await accepts(visit, inSession) : []
+  return [...found, ...accepted, ...speaks.legacy ? await session(visit, id) : []]
 }
 
-function refused (visit: Visit): Finding {
+function described (answer: DoctorAnswer): string {
+  const code = codeIn(answer)
+  return `${answer.status}${code === undefined ? '' : ` ${quoted(code, 40)}`}`
+}
+
+function noEra (visit: Visit, old: DoctorAnswer, recent: DoctorAnswer): Finding {
+  const obstacle = obstacleIn(visit, old) ?? obstacleIn(visit, recent)
+  if (obstacle !== undefined) {
+    visit.hasObstacle = true
+    return obstacle
+  }
+  if ([old, recent].some(answer => codeIn(answer) === 'MCP_ERR_INSUFFICIENT_SCOPE')) {
+    return {
+      id: 'scopes',
+      severity: 'error',
+      what: `Every call needs a scope that the token lacks: ${quoted(header(old, 'www-authenticate'))}`,
+      why: 'The caller is known, but may call nothing.',
+      fix: 'request this scope with the token, or check which scopes the provider grants to this client'
+    }
+  }
+  return {
+    id: 'no-era',
+    severity: 'error',
+    what: `The endpoint answers initialize with ${described(old)} and server/discover with ${described(recent)}`,
+    why: 'No client can connect.',
+    fix: 'read the log line of these requests; see MCP_ERAS, and check whether the proxy rewrites bodies (sub_filter)'
+  }
+}
+
+function refused (visit: Visit, answer: DoctorAnswer): Finding {
   const isToken = 'authorization' in (visit.credential ?? {})
+  const noun = isToken ? 'token' : 'API key'
+  // The challenge has an error only if a credential arrived (RFC 6750 §3.1).
+  const isOurs = codeIn(answer) === 'MCP_ERR_UNAUTHENTICATED'
+  const text = header(answer, 'www-authenticate')
+  const isLost = isOurs && text !== '' && !text.includes('error=')
   const fix = isToken
     ? 'get a new token for this server; see the reason in the log line of this request'
     : 'check it with: fastify-mcp-auth keys verify; make sure that the proxy passes x-api-key on'
   return {
     id: 'credential-refused',
     severity: 'error',
-    what: `The ${isToken ? 'token' : 'API key'} is refused (401)`,
-    why: 'It is unknown, expired, revoked or for another server, or it does not reach the app.',
-    fix
+    what: isLost ? `The ${noun} does not reach the app (401)` : `The ${noun} is refused (401)`,
+    why: isLost
+      ? 'Something in front of the app removes the header, so every caller is refused.'
+      : 'It is unknown, expired, revoked or for another server.',
+    fix: isLost && !isToken ? 'let the proxy pass x-api-key on (nginx: no proxy_set_header x-api-key "")' : fix
   }
 }
 
-/** Checks the claims of a token that is a JWT (RFC 9068 §2.2). Other tokens are opaque. */
-function audience ({ credential, url, advertised }: Visit): Finding[] {
-  const claims = claimsOf(credential?.authorization)
-  if (claims === undefined) return []
-  const found: Finding[] = []
-  const names = [claims.aud ?? []].flat().map(String)
-  const typed = url.href.replace(/\/$/, '')
-  if (names.length > 0 && !names.some(name => name.replace(/\/$/, '') === typed)) {
-    found.push({
-      id: 'audience',
-      severity: 'warning',
-      what: `The token is for ${quoted(names.join(', '))}, but the URL is ${quoted(url.href)}`,
-      why: 'A server accepts only tokens that name it in `aud`.',
-      fix: 'ask the provider for a token for this URL (resource), or list the name in JWT_AUDIENCE'
-    })
-  }
-  const granted = scopesIn(claims)
-  const lost = granted === undefined ? [] : advertised.filter(scope => !granted.includes(scope))
-  if (lost.length > 0) {
-    found.push({
-      id: 'scopes',
-      severity: 'info',
-      what: `The token lacks scopes that the resource advertises: ${quoted(lost.join(' '))}`,
-      why: 'Items that need these scopes are hidden or refused.',
-      fix: 'request them with the token, or check which scopes the provider grants to this client'
-    })
-  }
-  if (typeof claims.exp === 'number' && claims.exp * 1000 < Date.now()) {
-    found.push({
-      id: 'token-expired',
+/** Clients tell JSON from a stream by the content type, and refuse everything else. */
+function contentType (answer: DoctorAnswer): Finding[] {
+  const type = header(answer, 'content-type')
+  if (/^(?:application\/json|text\/event-stream)\s*(?:;|$)/i.test(type)) return []
+  return [
+    {
+      id: 'content-type',
       severity: 'error',
-      what: `The token expired at ${new Date(claims.exp * 1000).toISOString()}`,
-      why: 'The server refuses it.',
-      fix: 'get a new one'
-    })
-  }
-  return found
-}
-
-/**
- * Reads the scopes: a string (RFC 9068 §2.2.3), or a list or `scp` of some providers. `undefined` if there
- * are none.
- */
-function scopesIn ({ scope, scp, scopes }: Record<string, unknown>): string[] | undefined {
-  const given = scope ?? scp ?? scopes
-  if (typeof given === 'string') return given.split(' ')
-  return Array.isArray(given) ? given.map(String) : undefined
-}
-
-function claimsOf (authorization: string | undefined): Record<string, unknown> | undefined {
-  const [, payload] = authorization?.split(' ')[1]?.split('.') ?? []
-  return payload === undefined ? undefined : jsonOf({ body: Buffer.from(payload, 'base64url').toString('utf8') })
+      what: `Responses have ${type === '' ? 'no Content-Type' : `the Content-Type ${quoted(type, 80)}`}`,
+      why: 'Clients accept only application/json and text/event-stream.',
+      fix: 'let the proxy pass Content-Type on: no proxy_hide_header, no default_type in its place'
+    }
+  ]
 }
 
 /** Calls with different `Accept` headers, because clients differ in this. */
-async function accepts (visit: Visit): Promise<Finding[]> {
+async function accepts (visit: Visit, inSession: Readonly<Record<string, string>>): Promise<Finding[]> {
   const found: Finding[] = []
   for (const accept of ['application/json', 'text/event-stream']) {
-    const message = legacy('tools/list')
-    const answer = await visit.post(message, { headers: { accept } }).catch((error: unknown) => {
-      if (error instanceof NoAnswerError) return undefined
-      throw error
-    })
-    const isOk = answer !== undefined && answer.status === 200 && /"result"|"error"/.test(answer.body)
-    if (isOk || (answer !== undefined && codeIn(answer) === 'MCP_ERR_SESSION_REQUIRED')) continue
+    const answer = await visit.post(legacy('tools/list'), { headers: { ...inSession, accept } }).catch(ignored)
+    const isServed = answer?.status === 200 && messageIn(answer) !== undefined
+    // 404: `session` reports a session that is lost.
+    if (isServed || answer?.status === 404) continue
     found.push({
       id: 'accept',
       severity: accept === 'application/json' ? 'info' : 'warning',
-      what: `A call with only Accept: ${accept} gets ${answer?.status ?? 'no response'}`,
+      what: `A call with only Accept: ${accept} gets ${answer === undefined ? 'no response' : described(answer)}`,
       why: 'Some clients accept nothing else.',
       fix: 'check whether the proxy rewrites Accept or buffers the response'
     })

@@ -1,7 +1,8 @@
 /** Checks the challenge for callers without a credential, and whether `Authorization` reaches the app. */
+import { codeIn, header } from '../answer.js'
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
-import { codeIn, header, legacy, type Visit } from '../visit.js'
+import { legacy, type Visit, webUrl } from '../visit.js'
 
 export async function challenge (visit: Visit): Promise<Finding[]> {
   const answer = await visit.anonymous()
@@ -22,10 +23,22 @@ export async function challenge (visit: Visit): Promise<Finding[]> {
     return [
       {
         id: 'challenge',
-        severity: visit.publicSeverity,
+        // This package always sends one, so something removes it.
+        severity: codeIn(answer) === 'MCP_ERR_UNAUTHENTICATED' ? 'error' : visit.publicSeverity,
         what: 'The 401 has no WWW-Authenticate',
         why: 'Clients do not learn how to sign in.',
         fix: 'make sure that the proxy passes response headers on (proxy_hide_header, proxy_intercept_errors)'
+      }
+    ]
+  }
+  if (!/\bbearer\b/i.test(text)) {
+    return [
+      {
+        id: 'challenge',
+        severity: 'error',
+        what: `The 401 requires ${quoted(text, 80)}, not Bearer`,
+        why: 'A password of the proxy takes the place of the sign-in, and clients have none.',
+        fix: 'require no password for the endpoint and for /.well-known/: nginx auth_basic off'
       }
     ]
   }
@@ -53,18 +66,30 @@ function metadataUrlFindings (visit: Visit, address: string | undefined): Findin
       }
     ]
   }
-  if (!URL.canParse(address)) {
+  const url = webUrl(address)
+  if (url === undefined) {
     return [
       {
         id: 'resource-metadata',
         severity: 'error',
-        what: `resource_metadata is relative: ${quoted(address)}`,
+        what: `resource_metadata is not an absolute URL: ${quoted(address)}`,
         why: 'Clients need an absolute URL.',
         fix: 'set PUBLIC_URL to the URL that callers use'
       }
     ]
   }
-  if (new URL(address).protocol !== 'https:') {
+  if (visit.isInside(url)) {
+    return [
+      {
+        id: 'resource-metadata',
+        severity: 'error',
+        what: `resource_metadata is not public: ${quoted(address)}`,
+        why: 'Clients in other networks cannot reach it.',
+        fix: 'set PUBLIC_URL to the URL that callers use'
+      }
+    ]
+  }
+  if (url.protocol !== 'https:') {
     return [
       {
         id: 'resource-metadata',

@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { Finding } from '../finding.js'
 import { NoAnswerError } from '../request.js'
-import { isPrivate, type Visit } from '../visit.js'
+import { bareName, isPrivate, type Visit } from '../visit.js'
 
 const day = 86_400_000
 
@@ -32,6 +32,35 @@ const tlsFaults: Readonly<Record<string, readonly [what: string, fix: string]>> 
   ],
   CERT_NOT_YET_VALID: ['The certificate is not valid yet', 'correct the clocks, here and on the server']
 }
+
+/** What else can fail in a TLS handshake, by a part of the code. The first match counts. */
+const handshakeFaults: ReadonlyArray<readonly [code: RegExp, what: string, fix: string]> = [
+  [
+    /CERTIFICATE_REQUIRED|CERTIFICATE_MISSING/,
+    'The server requires a certificate of the client',
+    'turn it off for the endpoint (nginx ssl_verify_client off), or use a client that has one'
+  ],
+  [
+    /UNRECOGNIZED_NAME/,
+    'The server has no certificate for this name',
+    'get one for the name in the URL, and list the name in server_name'
+  ],
+  [
+    /PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|HANDSHAKE_FAILURE|NO_CIPHER|DH_KEY_TOO_SMALL/,
+    'The server and its clients have no TLS version or cipher in common',
+    'nginx: ssl_protocols TLSv1.2 TLSv1.3, and the default ssl_ciphers'
+  ],
+  [
+    /^ERR_SSL|^EPROTO$/,
+    'The server does not use TLS on this port',
+    'serve https there, or correct the scheme and the port of the URL'
+  ],
+  [
+    /CERT|^UNABLE_TO_|^INVALID_|CRL|KEY_TOO_SMALL|MD_TOO_WEAK/,
+    'The certificate is not accepted',
+    "get one from a public authority, such as Let's Encrypt"
+  ]
+]
 
 /** `isFatal`: the server does not respond, so the other checks are skipped. */
 export async function reach (
@@ -62,7 +91,7 @@ export async function reach (
 }
 
 async function addressesOf (hostname: string): Promise<string[]> {
-  const bare = hostname.replace(/^\[|\]$/g, '')
+  const bare = bareName(hostname)
   if (isIP(bare) !== 0) return [bare]
   return await lookup(bare, { all: true }).then(found => found.map(({ address }) => address), () => [])
 }
@@ -90,9 +119,20 @@ function placeFindings (visit: Visit, addresses: readonly string[]): Finding[] {
       fix: 'serve https on port 443, and leave the port out of the URL'
     })
   }
+  if (addresses.every(address => isIP(address) === 6) && !addresses.some(isPrivate)) {
+    found.push({
+      id: 'address-family',
+      severity: visit.isHosted ? 'error' : 'info',
+      what: `${url.hostname} has only IPv6 addresses`,
+      why: 'Hosted clients, and many networks, call over IPv4 only.',
+      fix: 'add an A record'
+    })
+  }
   const hidden = addresses.filter(isPrivate)
   if (hidden.length > 0) {
-    const what = `${url.hostname} resolves to ${hidden.join(', ')}, which is not reachable from the internet`
+    const isName = isIP(bareName(url.hostname)) === 0
+    const subject = isName ? `${url.hostname} resolves to ${hidden.join(', ')}, which` : url.hostname
+    const what = `${subject} is not reachable from the internet`
     found.push({
       id: 'private-address',
       severity: visit.isHosted ? 'error' : 'info',
@@ -105,7 +145,8 @@ function placeFindings (visit: Visit, addresses: readonly string[]): Finding[] {
 }
 
 function noAnswer (code: string, url: URL): Finding {
-  const [what, fix] = tlsFaults[code] ?? []
+  const [, ...handshakeFault] = handshakeFaults.find(([pattern]) => pattern.test(code)) ?? []
+  const [what, fix] = tlsFaults[code] ?? handshakeFault
   if (what !== undefined && fix !== undefined) {
     return {
       id: 'tls',
@@ -115,13 +156,22 @@ function noAnswer (code: string, url: URL): Finding {
       fix
     }
   }
-  if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
+  if (code === 'unfinished') {
     return {
-      id: 'tls',
+      id: 'unfinished',
       severity: 'error',
-      what: `The server does not use TLS on this port (${code})`,
-      why: 'Clients cannot connect.',
-      fix: 'serve https there, or correct the scheme and the port of the URL'
+      what: `${url.host} sends the headers of a response, but not its end`,
+      why: 'Every call waits until the client gives up.',
+      fix: 'read the log of the server; check whether the proxy or a filter in it holds the body back'
+    }
+  }
+  if (code.startsWith('HPE_')) {
+    return {
+      id: 'unreachable',
+      severity: 'error',
+      what: `${url.host} answers with something that is not HTTP/1.1 (${code})`,
+      why: 'No client can read it.',
+      fix: 'correct the port of the URL; check what listens there'
     }
   }
   return {
@@ -135,7 +185,7 @@ function noAnswer (code: string, url: URL): Finding {
 }
 
 function expiry (endsAt: number | undefined): Finding[] {
-  if (endsAt === undefined) return []
+  if (endsAt === undefined || Number.isNaN(endsAt)) return []
   const days = Math.floor((endsAt - Date.now()) / day)
   if (days >= 14) return []
   return [

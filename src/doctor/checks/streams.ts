@@ -1,19 +1,22 @@
 /** Checks a long-lived stream: whether it is buffered, sends keep-alives, or is cut. */
+import { codeIn, header } from '../answer.js'
 import type { Finding } from '../finding.js'
-import { hasComment, type Held, NoAnswerError } from '../request.js'
-import { codeIn, header, modern, type Visit } from '../visit.js'
+import { quoted } from '../finding.js'
+import { hasComment, type Held, isEventStream, NoAnswerError } from '../request.js'
+import { modern, type Visit } from '../visit.js'
 
 export async function streams (visit: Visit): Promise<Finding[]> {
   if (visit.credential === undefined) return []
   const held = await open(visit)
   if (held === undefined) return [cut(0)]
-  if (held.status !== 200 || !header(held, 'content-type').startsWith('text/event-stream')) {
+  const type = header(held, 'content-type')
+  if (held.status !== 200 || !isEventStream(held.headers)) {
     if (held.status === 504 || held.status === 502) return [cut(held.endedMs ?? 0)]
     return [
       {
         id: 'stream-untested',
         severity: 'info',
-        what: `No stream could be opened (${held.status})`,
+        what: `No stream could be opened (${held.status}${type === '' ? '' : `, ${quoted(type, 40)}`})`,
         why: 'Streams could not be checked.',
         fix: 'serve revision 2026-07-28 (MCP_ERAS), or allow more streams (STREAM_MAX_PER_CALLER)'
       }

@@ -1,6 +1,7 @@
 /** Checks the clock of the server and its response time. */
+import { header } from '../answer.js'
 import type { Finding } from '../finding.js'
-import { header, type Visit } from '../visit.js'
+import type { Visit } from '../visit.js'
 
 /** How long hosted clients wait for discovery and sign-in, in milliseconds. */
 const budgetMs = 10_000

@@ -1,71 +1,26 @@
 /** The doctor on broken deployments behind a real nginx. It finds and names each fault. */
 import { createSigner } from 'fast-jwt'
-import type { FastifyInstance } from 'fastify'
-import t, { type Test } from 'tap'
-import { exitCodeOf, type Finding } from '../../../src/doctor/finding.js'
+import t from 'tap'
+import { exitCodeOf } from '../../../src/doctor/finding.js'
 import { examine } from '../../../src/doctor/doctor.js'
 import { Visit } from '../../../src/doctor/visit.js'
-import type { Patience } from '../../../src/doctor/visit.js'
-import { nginx, withoutNginx } from '../../support/nginx.js'
+import { type Deployment, findingsOf } from '../../support/deployment.js'
+import { withoutNginx } from '../../support/nginx.js'
 import { patient } from '../../support/patient-doctor.js'
-import { freePort } from '../../support/ports.js'
-import { adaKey, listening, service, withKey } from '../../support/service.js'
+import { listening, service, withKey } from '../../support/service.js'
 import { secret } from '../../support/tokens.js'
 import { credentialIn, credentialOfTests } from '../../support/witness.js'
 
 // These tests mostly wait.
 t.jobs = 4
 
-interface Deployment {
-  /** nginx directives that replace those of `location /`. */
-  readonly lines?: string
-  /** nginx directives of the `server` block before `location /`. */
-  readonly server?: string | ((upstream: string) => string)
-  readonly env?: (base: string) => Record<string, string>
-  readonly as?: 'claude' | 'chatgpt' | 'vscode'
-  readonly credential?: Record<string, string>
-  readonly patience?: Partial<Patience>
-  /** Changes the app before it listens. */
-  readonly prepare?: (app: FastifyInstance) => void
-}
-
-const good = { Host: '$http_host', 'X-Forwarded-For': '$remote_addr', Connection: '""' }
-
-async function findingsOf (
-  t: Test,
-  { lines = '', server = '', env = () => ({}), as, credential = withKey, patience, prepare }: Deployment
-): Promise<Finding[]> {
-  const port = await freePort()
-  const base = `http://127.0.0.1:${port}`
-  const app = await service(t, {
-    env: {
-      API_KEYS: adaKey,
-      JWT_SECRET: secret,
-      OAUTH_SERVER: 'on',
-      PUBLIC_URL: base,
-      TRUST_PROXY: '127.0.0.1',
-      ...env(base)
-    }
-  })
-  prepare?.(app)
-  const upstream = await listening(app)
-  const defaults = [
-    ...Object.entries(good)
-      .filter(([name]) => !lines.includes(`proxy_set_header ${name} `))
-      .map(([name, value]) => `proxy_set_header ${name} ${value};`),
-    ...['proxy_http_version 1.1', 'proxy_buffering off', 'proxy_read_timeout 120s', 'client_max_body_size 2m']
-      .filter(line => !lines.includes(line.split(' ')[0] ?? ''))
-      .map(line => `${line};`)
-  ]
-  const before = typeof server === 'string' ? server : server(upstream)
-  await nginx(t, { port, server: `${before} location / { proxy_pass ${upstream}; ${defaults.join(' ')} ${lines} }` })
-  return await examine({ url: new URL(`${base}/mcp`), credential, as, patience: { ...patient, ...patience } })
-}
-
 t.test('doctor finds nothing in a correct deployment', { skip: withoutNginx }, async t => {
   const findings = await findingsOf(t, {})
   t.same(findings.filter(({ severity }) => severity !== 'info'), [])
   t.equal(exitCodeOf(findings), 0)
+  // At a loopback address, by http.
+  const expected = ['https', 'port', 'private-address', 'resource-metadata', 'server-version']
+  t.same(findings.map(({ id }) => id), expected)
 })
 
 /** Returns an nginx location with authorization server metadata that differs from ours. */
@@ -168,7 +123,7 @@ const broken: Array<[what: string, id: string, deployment: Deployment]> = [
   ['a page of a firewall', 'html-answer', { server: `location = /mcp { ${page} }` }],
   ['no path with a slash', 'slash', { server: 'location = /mcp/ { return 404; }' }],
   ['another path', 'not-the-endpoint', { server: 'location = /mcp { return 404; }' }],
-  ['an unavailable app', 'html-answer', { server: 'location = /mcp { proxy_pass http://127.0.0.1:1; }' }],
+  ['an unavailable app', 'server-error', { server: 'location = /mcp { proxy_pass http://127.0.0.1:1; }' }],
   ['a token for another server', 'audience', { credential: tokenWith({ aud: 'https://other.example/mcp' }) }],
   [
     'a clock that is behind',

@@ -61,6 +61,9 @@ t.test('doctor names each problem of a certificate', { skip: withoutNginx || wit
   await serve('other', authority.certificate({ names: 'DNS:other.example' }))
   await serve('own', authority.selfSigned())
   await serve('plain', '', '')
+  await serve('old', `${authority.certificate()} ssl_protocols TLSv1.1;`)
+  await serve('nameless', 'ssl_reject_handshake on;')
+  await serve('mutual', `${authority.certificate()} ssl_verify_client on; ssl_client_certificate ${authority.root};`)
   const urlOf = (name: string, scheme = 'https'): string => `${scheme}://127.0.0.1:${ports.get(name)}/mcp`
   const all = await findingsOf(authority.root, [...[...ports.keys()].map(name => urlOf(name)), urlOf('good', 'http')])
   const worst = (url: string): Finding[] => (all[url] ?? []).filter(({ severity }) => severity !== 'info')
@@ -73,7 +76,10 @@ t.test('doctor names each problem of a certificate', { skip: withoutNginx || wit
     ['incomplete', 'The certificate chain is incomplete (UNABLE_TO_VERIFY_LEAF_SIGNATURE)'],
     ['other', 'The certificate is for another name (ERR_TLS_CERT_ALTNAME_INVALID)'],
     ['own', 'The certificate is self-signed (DEPTH_ZERO_SELF_SIGNED_CERT)'],
-    ['plain', /^The server does not use TLS on this port/]
+    ['plain', /^The server does not use TLS on this port/],
+    ['old', /^The server and its clients have no TLS version or cipher in common/],
+    ['nameless', /^The server has no certificate for this name/]
   ] as const) t.match(worst(urlOf(name)), [{ id: 'tls', severity: 'error', what }], name)
-  t.match(worst(urlOf('good', 'http')), [{ id: 'html-answer', severity: 'error', what: /400/ }])
+  t.match(worst(urlOf('good', 'http')), [{ id: 'html-answer', what: /400/, fix: /^write https:/ }])
+  t.match(worst(urlOf('mutual')), [{ id: 'html-answer', what: /400/, fix: /ssl_verify_client off$/ }])
 })

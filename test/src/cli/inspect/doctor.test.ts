@@ -1,5 +1,5 @@
 /** The output and exit codes of `doctor`. */
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { exitCodeOf, type Finding } from '../../../../src/doctor/finding.js'
@@ -23,13 +23,27 @@ t.test('doctor names every setting that stops the start and exits with 2', async
   const { code, stdout } = await say(['doctor', '--json'], t.testdir({}), {
     ...sound,
     PORT: 'x',
-    API_KEYS_FILE: 'none.json'
+    API_KEYS_FILE: 'none.json',
+    AUDIT_FILE: 'none/audit.jsonl'
   })
   t.equal(code, 2)
   t.match(findingsIn(stdout), [
     { id: 'setting', severity: 'error', what: /^PORT is not a whole number/, fix: /^use a whole number/ },
-    { id: 'setting', severity: 'error', what: /^API_KEYS_FILE names a file that does not exist/ }
+    { id: 'setting', severity: 'error', what: /^API_KEYS_FILE names a file that does not exist/ },
+    { id: 'setting', severity: 'error', what: 'AUDIT_FILE names a file that cannot be written (ENOENT)' }
   ])
+})
+
+t.test('doctor checks AUDIT_FILE and does not create it', async t => {
+  const directory = t.testdir({ 'a-file': '', 'a-directory': {}, 'audit.jsonl': '' })
+  for (const [AUDIT_FILE, code] of [['a-directory', 'EISDIR'], ['a-file/audit.jsonl', 'ENOTDIR']] as const) {
+    const { stdout } = await say(['doctor', '--json'], directory, { ...sound, AUDIT_FILE })
+    t.match(findingsIn(stdout), [{ what: `AUDIT_FILE names a file that cannot be written (${code})` }], AUDIT_FILE)
+  }
+  for (const AUDIT_FILE of ['audit.jsonl', 'new.jsonl']) {
+    t.equal((await say(['doctor'], directory, { ...sound, AUDIT_FILE })).stdout, 'Nothing found.')
+  }
+  t.notOk(existsSync(join(directory, 'new.jsonl')))
 })
 
 t.test('doctor reads UPSTREAMS_FILE with the variables that it names', async t => {
@@ -95,7 +109,7 @@ for (const [what, args, message] of [
   [
     'a missing key file',
     ['--url', 'http://127.0.0.1:1/mcp', '--key-file', 'none.txt'],
-    /none\.txt cannot be read \(ENOENT\)/
+    /^The file of --key-file cannot be read \(ENOENT\); pass its path, not the credential$/
   ],
   [
     'a key file with two lines',
@@ -107,12 +121,24 @@ for (const [what, args, message] of [
     ['--url', 'http://127.0.0.1:1/mcp', '--key-file', 'a', '--token-file', 'b'],
     /cannot be used with/
   ],
+  [
+    'a key in place of a key file',
+    ['--url', 'http://127.0.0.1:1/mcp', '--key-file', 'secret-key-of-ada'],
+    /^The file of --key-file cannot be read/
+  ],
+  [
+    'a token in place of a token file',
+    ['--url', 'http://127.0.0.1:1/mcp', '--token-file', 'secret-token-of-ada'],
+    /^The file of --token-file cannot be read/
+  ],
+  ['an empty key file', ['--url', 'http://127.0.0.1:1/mcp', '--key-file', 'empty.txt'], /--key-file is empty/],
+  ['a URL with an empty query', ['--url', 'http://127.0.0.1:1/mcp?'], /must not contain .* a query/],
   ['an unknown host', ['--url', 'http://127.0.0.1:1/mcp', '--as', 'emacs'], /claude, chatgpt, vscode/]
 ] as const) {
   t.test(`doctor refuses ${what}`, async t => {
     const { code, stdout, stderr } = await say(
       ['doctor', ...args],
-      t.testdir({ 'two.txt': 'one\ntwo\n' }),
+      t.testdir({ 'two.txt': 'one\ntwo\n', 'empty.txt': '\r\n' }),
       sound
     )
     t.equal(code, 1)
