@@ -153,11 +153,11 @@ export const rooms = [
     'commander'],
   ['src/cli/access',
     'lib principal/credential-forms net principal tokens config api-keys freeze ledger/records ledger ' +
-    'oauth/server/clients oauth/server limits cli/terminal cli/state cli/keys',
+    'oauth/server/clients oauth/server limits tools cli/terminal cli/state cli/keys',
     'commander'],
   ['src/cli/inspect',
     'lib log net principal telemetry/audit config api-keys ledger/index-in-memory ledger tools built-ins ' +
-    'cards lint setting-files settings app doctor/finding doctor/visit doctor explain cli/terminal ' +
+    'upstreams cards lint setting-files settings app doctor/finding doctor/visit doctor explain cli/terminal ' +
     'cli/state cli/keys',
     'commander'],
   ['src/cli', 'lib version log cli/terminal cli/serve cli/keys cli/access cli/inspect', 'commander']

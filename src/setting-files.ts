@@ -2,7 +2,7 @@
 import { constants, existsSync } from 'node:fs'
 import { access, open, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import type { Config, Environment, Problem } from './config/load.js'
+import { type Config, ConfigError, type Environment, type Problem } from './config/load.js'
 import { KeyFileError, readKeyFile } from './api-keys/file.js'
 import { journalName, misfitOf } from './ledger/file/directory.js'
 import { JournalTail } from './ledger/file/tail.js'
@@ -63,6 +63,16 @@ export function settingProblemOf (error: unknown): Problem | undefined {
     return { variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }
   }
   return undefined
+}
+
+/** Runs `work`. Reports an invalid file as a problem of its setting: rejects with a `ConfigError`. */
+export async function asSetting<T> (work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const problem = settingProblemOf(error)
+    throw problem === undefined ? error : new ConfigError([problem])
+  }
 }
 
 /**

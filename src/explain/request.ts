@@ -11,13 +11,11 @@ export function isAbout (line: Line, requestId: string): boolean {
 /** Returns lines for the operator. Values that callers chose are not escaped. */
 export function explainLine (line: Line): string[] {
   const { code, reason, why, cut } = line
-  const outcome = line.outcome ?? line.result
-  const status = line.statusCode ?? line.status
-  const head = [
-    timeOf(line),
-    `status ${text(status) ?? 'unknown'}`,
-    code === undefined ? (text(outcome) ?? 'ok') : text(code)
-  ]
+  const status = text(line.statusCode ?? line.status)
+  const outcome = text(code) ?? text(line.outcome ?? line.result)
+  // A line without a status is about a part of the request, such as a token that it created.
+  const subject = status === undefined ? text(line.kind) ?? text(line.msg) ?? 'status unknown' : `status ${status}`
+  const head = [timeOf(line), subject, outcome ?? (status === undefined ? undefined : 'ok')]
   return [
     head.filter(part => part !== undefined).join(', '),
     ...sentence('Reason', reason ?? why),
@@ -25,22 +23,26 @@ export function explainLine (line: Line): string[] {
     ...sentence('Asked', askedOf(line)),
     ...sentence('Error', isRecord(line.err) ? line.err.message : undefined),
     ...cut === true ? ['The connection was cut before the answer was complete.'] : [],
-    ...typeof code === 'string' ? [`What to do: ${advice[code] ?? `see ${code} in docs/errors.md`}`] : []
+    ...typeof code === 'string' ? [`What to do: ${adviceFor(code)}`] : []
   ]
 }
 
+function adviceFor (code: string): string {
+  return Object.hasOwn(advice, code) ? advice[code] ?? '' : `see ${code} in docs/errors.md`
+}
+
 function timeOf ({ time, at }: Line): string | undefined {
-  if (typeof time === 'number') return new Date(time).toISOString()
-  return text(at) ?? text(time)
+  const date = new Date(typeof time === 'number' ? time : NaN)
+  return Number.isNaN(date.getTime()) ? text(at) ?? text(time) : date.toISOString()
 }
 
 function callerOf ({ principal, keyId, tokenId, ip, address, client }: Line): string | undefined {
   const parts = [
     text(principal),
-    keyId === undefined ? undefined : `key ${text(keyId)}`,
-    tokenId === undefined ? undefined : `token ${text(tokenId)}`,
-    ip === undefined && address === undefined ? undefined : `from ${text(ip ?? address)}`,
-    client === undefined ? undefined : `with ${text(client)}`
+    after('key', keyId),
+    after('token', tokenId),
+    after('from', ip ?? address),
+    after('with', client)
   ]
   return parts.filter(part => part !== undefined).join(', ')
 }
@@ -48,7 +50,12 @@ function callerOf ({ principal, keyId, tokenId, ip, address, client }: Line): st
 /** In a log line, `method` is the HTTP method. In an audit record, it is the JSON-RPC method. */
 function askedOf ({ rpc, method, path, tool, prompt, uri, item }: Line): string | undefined {
   const parts = [rpc ?? method, tool ?? prompt ?? uri ?? item, rpc === undefined ? path : undefined]
-  return parts.filter(part => part !== undefined).map(String).join(' ')
+  return parts.map(text).filter(part => part !== undefined).join(' ')
+}
+
+function after (word: string, value: unknown): string | undefined {
+  const content = text(value)
+  return content === undefined ? undefined : `${word} ${content}`
 }
 
 function sentence (name: string, value: unknown): string[] {
@@ -56,8 +63,9 @@ function sentence (name: string, value: unknown): string[] {
   return content === undefined || content === '' ? [] : [`${name}: ${content}`]
 }
 
+/** `undefined` for a list or an object, which are not in these places of a line of ours. */
 function text (value: unknown): string | undefined {
-  return value === undefined || value === null ? undefined : String(value)
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined
 }
 
 const advice: Readonly<Record<string, string>> = {

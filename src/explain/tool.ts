@@ -10,54 +10,78 @@ export interface Explanation {
   readonly rule: string
 }
 
+/** A tool of an upstream, as its settings expose it. */
+export interface UpstreamTool {
+  /** The name of the upstream. */
+  readonly upstream: string
+  /** The upstream's own name for the tool. */
+  readonly ownName: string
+  readonly access?: AccessRule | undefined
+  /** Whether the definition is approved. `undefined` if nothing has to be approved. */
+  readonly isApproved?: boolean | undefined
+}
+
 export interface Circumstances {
-  /** The tools whose access rules are known. */
+  /** The built-in tools that are served. */
   readonly tools: readonly Tool[]
   readonly policies: ToolPolicies
   /** Returns the freeze target that switches off a call, if there is one. */
   readonly frozenFor: (principal: Principal, tool: string) => string | undefined
   /** By tool of this package: the reason why it is not served. */
   readonly absent: ReadonlyMap<string, string>
+  /** The tool of an upstream that callers know by the name in question. */
+  readonly upstreamTool?: UpstreamTool | undefined
 }
 
 export function explainTool (
   principal: Principal,
   name: string,
-  { tools, policies, frozenFor, absent }: Circumstances
+  { tools, policies, frozenFor, absent, upstreamTool }: Circumstances
 ): Explanation {
   const why = absent.get(name)
   if (why !== undefined) return { allowed: false, rule: `${name} is not served: ${why}.` }
-  const known = tools.find(tool => tool.name === name)
-  // The access rule of another tool is unknown, so only the policies are checked.
-  const tool: Tool = known ?? { name, handler: () => '' }
+  const builtIn = tools.find(tool => tool.name === name)
+  const behind = builtIn === undefined ? upstreamTool : undefined
+  if (behind?.isApproved === false) {
+    return { allowed: false, rule: `${name} is not served: UPSTREAMS_LOCK does not contain ${nameOf(behind)}.` }
+  }
+  const ownRule = behind?.access === undefined ? {} : { access: behind.access }
+  const tool: Tool = builtIn ?? { name, handler: () => '', ...ownRule }
   const { access } = withPolicy(tool, policies)
-  const denial = denialOf(principal, tool.access, access)
+  const denial = denialOf(principal, tool.access, access, behind === undefined ? 'its own rule' : 'UPSTREAMS_FILE')
   if (denial !== undefined) return { allowed: false, rule: `${name} ${denial}` }
   const frozen = frozenFor(principal, name)
   if (frozen !== undefined) {
-    return { allowed: false, rule: `${frozen} is frozen; "fastify-mcp-auth thaw" switches it on.` }
+    const option = frozen.replace(':', ' ')
+    return { allowed: false, rule: `${frozen} is frozen; "fastify-mcp-auth thaw --${option}" switches it on.` }
   }
   const rule =
     access === undefined
       ? `${name} has no access rule.`
       : `The caller matches the access rule of ${name}: ${describe(access)}.`
-  return {
-    allowed: true,
-    rule:
-      known === undefined
-        ? `${rule} Your own tools may have another rule in their code, which cannot be checked here.`
-        : rule
-  }
+  return { allowed: true, rule: [rule, ...builtIn === undefined ? [caveatOf(name, behind)] : []].join(' ') }
+}
+
+/** What cannot be known without a running server. */
+function caveatOf (name: string, behind: UpstreamTool | undefined): string {
+  if (behind?.isApproved === true) return `It is ${nameOf(behind)}.`
+  if (behind !== undefined) return `It exists if the server behind it offers it, as ${nameOf(behind)}.`
+  return `${name} is a tool of your app, if it exists: a rule in its code cannot be checked here.`
+}
+
+function nameOf ({ upstream, ownName }: UpstreamTool): string {
+  return `${ownName} of the upstream ${upstream}`
 }
 
 function denialOf (
   principal: Principal,
   own: AccessRule | undefined,
-  effective: AccessRule | undefined
+  effective: AccessRule | undefined,
+  owner: string
 ): string | undefined {
   const { roles, scopes, allow } = effective ?? {}
   const sourceOf = (part: 'roles' | 'scopes'): string =>
-    JSON.stringify(own?.[part]) === JSON.stringify(effective?.[part]) ? 'its own rule' : 'TOOL_POLICY_FILE'
+    JSON.stringify(own?.[part]) === JSON.stringify(effective?.[part]) ? owner : 'TOOL_POLICY_FILE'
   if (roles !== undefined && !mayUse(principal, { roles })) {
     return `is for ${roles.length === 0 ? 'no role' : `the role ${roles.join(' or ')}`} ` +
       `(${sourceOf('roles')}), and the caller has ${[principal.roles ?? principal.role].flat().join(', ')}.`

@@ -3,6 +3,7 @@ import { setImmediate as laterTurn, setTimeout as sleep } from 'node:timers/prom
 import type { FastifyInstance } from 'fastify'
 import { requestIdOf } from '../http/request-log.js'
 import { Connections } from './connections.js'
+import { onStopSignals } from './stop-signals.js'
 
 export interface DrainOptions {
   /**
@@ -19,7 +20,6 @@ const idleMs = 1000
 const afterGraceMs = 500
 /** The most request ids in a log line. */
 const maxRequestIds = 100
-const signals = { SIGTERM: 143, SIGINT: 130 } as const
 
 /**
  * Handles the end of the process. SIGTERM and SIGINT drain and exit with 0; a second signal exits at once. An
@@ -56,13 +56,14 @@ export function drainOnEnd (app: FastifyInstance, { delayMs = 0, graceMs = 10_00
     process.exit(exitCode)
   }
 
-  for (const [signal, code] of Object.entries(signals)) {
-    process.on(signal, () => {
-      if (exitCode !== undefined) process.exit(code)
+  // Not by `exitCode`: the first signal after an uncaught error must not cut off the calls either.
+  onStopSignals({
+    first: signal => {
       app.log.info({ signal }, 'stopping')
       void end(0)
-    })
-  }
+    },
+    again: code => process.exit(code)
+  })
   for (const event of ['uncaughtException', 'unhandledRejection']) {
     process.on(event, (error: unknown) => {
       const requestIds = [...connections.answers]

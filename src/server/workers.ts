@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isRecord } from '../lib/guards.js'
 import { Channel } from '../workers/channel.js'
 import { PortsHost } from '../workers/host.js'
+import { onStopSignals } from './stop-signals.js'
 
 /** Set in the environment of our workers, to distinguish them from workers of a host's own cluster. */
 const mark = 'FASTIFY_MCP_AUTH_WORKER'
@@ -118,19 +119,19 @@ export async function runWorkers (count: number, announce: (line: string) => voi
     })
   }
 
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      if (isEnding) {
-        for (const worker of alive) worker.process.kill('SIGKILL')
-        process.exit(signal === 'SIGTERM' ? 143 : 130)
-      }
+  onStopSignals({
+    first: () => {
       end(0)
       // Repeated, because a worker that is starting does not listen for the message yet.
       setInterval(() => {
         for (const worker of alive) if (worker.isConnected()) worker.send({ mcpEnd: true })
       }, tellDelayMs)
-    })
-  }
+    },
+    again: code => {
+      for (const worker of alive) worker.process.kill('SIGKILL')
+      process.exit(code)
+    }
+  })
   process.on('SIGHUP', () => { for (const worker of alive) worker.process.kill('SIGHUP') })
   for (let n = 0; n < count; n++) start()
   for (;;) await sleep(2 ** 30)

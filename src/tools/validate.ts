@@ -12,6 +12,7 @@ import { isAnnotations } from './content.js'
 import type { Prompt } from './prompt.js'
 import type { FixedResource, TemplateResource } from './resource.js'
 import type { Item, Tool } from './tool.js'
+import { isToolName, toolNameForm } from './tool-name.js'
 
 /** The fields of all items. */
 export const itemFields: OptionNames<Item> = {
@@ -45,8 +46,6 @@ const kinds = {
   Resource: { ...ofResources, size: true, complete: true } satisfies OptionNames<FixedResource> &
     OptionNames<TemplateResource>
 }
-/** MCP 2025-11-25, Tools, Tool Names. */
-const toolName = /^[A-Za-z0-9_.-]{1,128}$/
 const ofRules: OptionNames<AccessRule> = { roles: true, scopes: true, allow: true, denied: true }
 const ofRates: OptionNames<NonNullable<Tool['rate']>> = { max: true, windowMs: true }
 
@@ -64,8 +63,8 @@ export function requireItem (kind: keyof typeof kinds, item: unknown): void {
   const { name, access, rate, handler, read } = fields
   if (typeof name !== 'string' || name === '') throw new TypeError(`${kind}: name must be a non-empty string`)
   const owner = `${kind} ${JSON.stringify(name)}`
-  if (kind === 'Tool' && !toolName.test(name)) {
-    throw new TypeError(`${owner}: name must be 1 to 128 of A-Z a-z 0-9 _ . -`)
+  if (kind === 'Tool' && !isToolName(name)) {
+    throw new TypeError(`${owner}: name ${toolNameForm}`)
   }
   // A class instance may have other members.
   if (isPlain(item)) {

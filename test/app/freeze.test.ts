@@ -7,7 +7,7 @@ import { defineResource } from '../../src/tools/resource.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { adaKey, bobKey, callOf, listening, modern, post, rpc, service, withKey } from '../support/service.js'
 import { statePath } from '../support/state.js'
-import { say } from '../support/terminal.js'
+import { say, type Said } from '../support/terminal.js'
 import { until } from '../support/until.js'
 
 const withBobsKey = { 'x-api-key': bobKey }
@@ -181,11 +181,33 @@ t.test('freeze refuses an empty target, a credential and an invalid target', asy
   for (const [args, message] of [
     [[], /^Name what to freeze: --all, --tool, --principal or --key\./],
     [['--key', `mcp_${'k'.repeat(12)}_${'A'.repeat(32)}_abcdef`], /^Nothing was changed: an argument is a credential/],
-    [['--tool', ''], /^Nothing was changed: an argument is empty/]
+    [['--tool', ''], /^Nothing was changed: an argument is empty/],
+    [['--tool', 'send mail'], /^Nothing was changed: the name of a tool must be 1 to 128 of/],
+    [['--all', '--list'], /^Nothing was changed: --list only lists/]
   ] as const) {
     const { code, stderr } = await say(['freeze', ...args], t.testdirName, { STATE_DIR })
     t.equal(code, 1)
     t.match(stderr, message)
   }
   t.match((await say(['freeze', '--list'], t.testdirName, { STATE_DIR })).stdout, 'Nothing is switched off.')
+})
+
+t.test('freeze warns of names that may have no effect', async t => {
+  const STATE_DIR = await statePath(t)
+  await (await service(t, { env: { STATE_DIR } })).ready()
+  const run = async (...args: string[]): Promise<Said> => await say(args, t.testdirName, { STATE_DIR })
+  t.match(await run('freeze', '--principal', 'ada', '--key', 'laptop', '--tool', 'whoami'), {
+    code: 0,
+    stdout: /^Switched off: tool:whoami, principal:ada, key:laptop$/m,
+    stderr: [
+      'Note: the built-in whoami cannot be switched off.',
+      'Note: ada is not an id of a caller, unless your app chose it. whoami and the log show the ids.',
+      'Note: laptop is not an id of a key, unless your app chose it. "keys list" shows the ids.'
+    ].join('\n')
+  })
+  t.match(await run('thaw', '--principal', 'ada', '--key', 'laptop', '--tool', 'whoami'), {
+    stdout: /^Nothing is switched off\.$/m,
+    stderr: ''
+  })
+  t.match(await run('freeze', '--principal', 'jwt:ada', '--key', 'k3vd81qmx0aa', '--tool', 'search'), { stderr: '' })
 })

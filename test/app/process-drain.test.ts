@@ -8,7 +8,7 @@ import { key, root, sound, start, type Running } from '../support/process.js'
 import { succeeds } from '../support/play.js'
 import { until } from '../support/until.js'
 
-/** The service with three tools for these tests. */
+/** The service with the tools of these tests. */
 function startTools (t: Test, env: Record<string, string> = {}): Running {
   const source = `
     import { setTimeout as sleep } from 'node:timers/promises'
@@ -19,6 +19,12 @@ function startTools (t: Test, env: Record<string, string> = {}): Running {
       tool('large', async () => 'x'.repeat(12_000_000)),
       tool('brief', async () => { await sleep(5); return 'brief' }),
       tool('hang', async () => await new Promise(() => {})),
+      tool('wait', async () => {
+        const signal = new Promise(resolve => process.once('SIGTERM', resolve))
+        console.error('waiting')
+        await signal
+        return 'waited'
+      }),
       tool('throw', async () => { setImmediate(() => { throw new Error('nobody catches this') }); return await new Promise(() => {}) })
     ] })
   `
@@ -233,4 +239,17 @@ t.test('an uncaught error logs the running request ids and drains', async t => {
   t.ok(line.requestIds.length >= 1)
   for (const id of line.requestIds) t.ok(logged.includes(id), 'the line of the request has the same id')
   hanging.destroy()
+})
+
+t.test('the first signal after an uncaught error does not cut off running calls', async t => {
+  const server = startTools(t)
+  const url = await server.url
+  const waiting = open(t, url, callOf('wait'))
+  await until(() => server.stderr().includes('waiting'))
+  const throwing = open(t, url, callOf('throw'))
+  await until(() => server.stdout().includes('"uncaughtException"'))
+  server.child.kill('SIGTERM')
+  t.match(await readAll(waiting), 'waited')
+  throwing.destroy()
+  t.same(await server.ended, { code: 1, signal: null })
 })

@@ -112,7 +112,7 @@ t.test('WORKERS=2', async (t) => {
       )
       return served === 10
     })
-    await until(() => pidsIn(running.stdout()).size >= 2)
+    await until(() => pidsIn(running.stdout()).size === 3)
   })
 
   await t.test('SIGTERM ends all processes with exit code 0', async (t) => {

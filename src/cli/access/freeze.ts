@@ -1,12 +1,16 @@
 /** `freeze` and `thaw`: switch tools, callers, keys or everything off and on again. */
 import { Command } from 'commander'
+import { keyIdPattern } from '../../api-keys/format.js'
 import { isTarget, type Target } from '../../freeze/target.js'
 import { commandLine } from '../../ledger/records.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { holdsWholeCredential } from '../../principal/credential-forms.js'
+import { readsLikePrincipal } from '../../principal/principal.js'
+import { isToolName, toolNameForm } from '../../tools/tool-name.js'
 import { recordChanges } from '../state/audit.js'
 import { withState } from '../state/ledger.js'
 import { repeated } from '../terminal/parse-arguments.js'
+import { safeText } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
@@ -54,15 +58,23 @@ function switching (terminal: Terminal, name: 'freeze' | 'thaw', description: st
       if (targets.length === 0 && given.list !== true) {
         throw new OperatorError(`Name what to ${name}: --all, --tool, --principal or --key.`)
       }
+      if (targets.length > 0 && given.list === true) {
+        throw new OperatorError('Nothing was changed: --list only lists. Omit it, or omit what it is given with.')
+      }
+      // `thaw` must accept whatever is frozen.
+      const remarks = kind === 'frozen' ? targets.map(remarkOn).filter(text => text !== undefined) : []
       await withState(terminal, async state => {
         const before = state.frozen()
         for (const target of targets) await state.switch(kind, target, commandLine)
         const changed = targets.filter(target => before.includes(target) !== (kind === 'frozen'))
         await recordChanges(terminal, changed.map(target => ({ kind, about: { target } })))
         const frozen = state.frozen()
+        for (const remark of remarks) terminal.complain(safeText(remark))
         if (given.json === true) return terminal.print(JSON.stringify({ frozen }, null, 2))
-        for (const target of targets) terminal.print(sentenceFor(target, kind, before.includes(target)))
-        terminal.print(frozen.length === 0 ? 'Nothing is switched off.' : `Switched off: ${frozen.join(', ')}`)
+        for (const target of targets) terminal.print(safeText(sentenceFor(target, kind, before.includes(target))))
+        terminal.print(
+          frozen.length === 0 ? 'Nothing is switched off.' : safeText(`Switched off: ${frozen.join(', ')}`)
+        )
       })
     })
 }
@@ -82,6 +94,25 @@ function targetsIn ({ all, tool = [], principal = [], key = [] }: Arguments): Ta
     throw new OperatorError('Nothing was changed: an argument is empty, too long or contains a line break.')
   }
   return [...new Set(named.filter(isTarget))]
+}
+
+/**
+ * A warning about a name that may have no effect. An app can choose other ids of callers and keys, so they are
+ * not refused. Throws an `OperatorError` for a name that no tool can have.
+ */
+function remarkOn (target: Target): string | undefined {
+  const [kind, name] = [target.slice(0, target.indexOf(':')), target.slice(target.indexOf(':') + 1)]
+  if (kind === 'tool' && !isToolName(name)) {
+    throw new OperatorError(`Nothing was changed: the name of a tool ${toolNameForm}.`)
+  }
+  if (target === 'tool:whoami') return 'Note: the built-in whoami cannot be switched off.'
+  if (kind === 'principal' && !readsLikePrincipal(name)) {
+    return `Note: ${name} is not an id of a caller, unless your app chose it. whoami and the log show the ids.`
+  }
+  if (kind === 'key' && !keyIdPattern.test(name)) {
+    return `Note: ${name} is not an id of a key, unless your app chose it. "keys list" shows the ids.`
+  }
+  return undefined
 }
 
 function sentenceFor (target: Target, kind: 'frozen' | 'thawed', wasFrozen: boolean): string {

@@ -1,20 +1,23 @@
 /** `audit`: verifies audit files and prints their records. */
-import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
-import { codeOf, isRecord } from '../../lib/guards.js'
-import { OperatorError } from '../../lib/operator-error.js'
+import { isRecord } from '../../lib/guards.js'
 import { escapeUnprintable } from '../../log/printable-line.js'
-import { type AuditFile, closeFiles, linesOf, openAudit, openFiles } from '../../telemetry/audit/files.js'
+import { linesOf } from '../../telemetry/audit/files.js'
+import { parsedAtEnd } from '../../telemetry/audit/read-line.js'
 import { type ToldHead, verifyFiles, type AuditReport } from '../../telemetry/audit/verify.js'
 import { settingsWith } from '../state/settings.js'
+import { once } from '../terminal/parse-arguments.js'
 import { safeText, table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
+import { reading } from './audit-files.js'
+
+const instead = 'the audit files'
 
 const help = `
-Without files, reads AUDIT_FILE and its rotated files.
+Without files, reads AUDIT_FILE and its rotated files. Rotated files are sorted by their names.
 
   $ fastify-mcp-auth audit verify
-  $ fastify-mcp-auth audit verify audit.jsonl.* audit.jsonl --log server.log
+  $ fastify-mcp-auth audit verify audit.jsonl* --log server.log
   $ fastify-mcp-auth audit show --principal user:ada --outcome denied --since 2026-01-31T12:00:00Z`
 
 export function auditCommand (terminal: Terminal, fail: () => void): Command {
@@ -28,14 +31,23 @@ function verifyCommand (terminal: Terminal, fail: () => void): Command {
   return new Command('verify')
     .description('find the first record that was changed, removed, moved or cut off')
     .argument('[files...]', 'audit files, oldest first')
-    .option('-l, --log <file>', 'also compare with the "audit head" lines of this log; only this detects a cut end')
+    .option(
+      '-l, --log <file>',
+      'also compare with the "audit head" lines of this log; only this detects a cut end',
+      once('--log')
+    )
     .option('--json', 'as JSON')
     .action(async (files: string[], { log, json = false }: { readonly log?: string, readonly json?: boolean }) => {
       const { AUDIT_KEY: key } = settingsWith('AUDIT_KEY', terminal).config
       // The log is read first: the records of its heads are then already in the files.
-      const heads = log === undefined ? [] : await headsIn(resolve(terminal.directory, log))
-      const verdict = await reading(files, terminal, async opened => await verifyFiles(opened, { key, heads }))
-      const notes = log === undefined || heads.length > 0 ? [] : [noHeads(log)]
+      const heads = log === undefined ? [] : await headsIn(log, terminal)
+      const verdict = await reading(files, { terminal, instead }, async opened =>
+        await verifyFiles(opened, { key, heads })
+      )
+      const notes = [
+        ...log === undefined || heads.length > 0 ? [] : [noHeads(log)],
+        ...verdict.records > 0 || verdict.fault !== undefined ? [] : ['the files contain no record']
+      ]
       const told = { ...verdict, notes: [...notes, ...verdict.notes] }
       terminal.print(json ? escapeUnprintable(JSON.stringify(told, null, 2)) : report(told))
       if (verdict.fault !== undefined) fail()
@@ -70,8 +82,8 @@ function showCommand (terminal: Terminal): Command {
   return new Command('show')
     .description('show the records, oldest first')
     .argument('[files...]', 'audit files, oldest first')
-    .option('-p, --principal <id>', 'only records of this caller, as shown by whoami')
-    .option('-t, --tool <name>', 'only calls of this tool')
+    .option('-p, --principal <id>', 'only records of this caller, as shown by whoami', once('--principal'))
+    .option('-t, --tool <name>', 'only calls of this tool', once('--tool'))
     .option('-s, --since <time>', 'only records since this time, such as 2026-01-31T12:00:00Z', time)
     .option('-o, --outcome <outcome>', 'allowed, denied or failed', outcome)
     .option('--json', 'as JSON, one record per line')
@@ -82,28 +94,45 @@ function showCommand (terminal: Terminal): Command {
         rows.length = 0
       }
       let isFound = false
-      await reading(files, terminal, async opened => {
+      let skipped = 0
+      await reading(files, { terminal, instead }, async opened => {
         for (const file of opened) {
-          for await (const record of recordsIn(file)) {
-            if (!matches(record, filter)) continue
-            isFound = true
-            if (filter.json === true) terminal.print(escapeUnprintable(JSON.stringify(record)))
-            else rows.push(rowOf(record))
+          for await (const line of linesOf(file)) {
+            const record = parsedAtEnd(line)
+            if (!isSealed(record)) skipped += line === '' ? 0 : 1
+            else if (typeof record.seq === 'number' && matches(record, filter)) {
+              isFound = true
+              if (filter.json === true) terminal.print(escapeUnprintable(JSON.stringify(record)))
+              else rows.push(rowOf(record))
+            }
             if (rows.length === rowsAtOnce) flush()
           }
         }
       })
       flush()
       if (!isFound && filter.json !== true) terminal.print('No record matches.')
+      if (skipped > 0) terminal.complain(skippedText(skipped))
     })
 }
+
+function skippedText (count: number): string {
+  const lines = count === 1 ? '1 line is not an audit record' : `${count} lines are not audit records`
+  return `Note: ${lines}; "audit verify" shows the first.`
+}
+
+/** True for a record, and for the first line of a rotated file. */
+function isSealed (record: RecordLine | undefined): record is RecordLine {
+  return typeof record?.hash === 'string' && (typeof record.seq === 'number' || typeof record.continues === 'number')
+}
+
+type RecordLine = Readonly<Record<string, unknown>>
 
 const headings = ['TIME', 'WHO', 'FROM', 'WHAT', 'OUTCOME', 'CODE', 'REQUEST']
 /** Rows are printed in batches, because an audit file may be larger than the memory. */
 const rowsAtOnce = 1000
 
 function matches (
-  record: Readonly<Record<string, unknown>>,
+  record: RecordLine,
   { principal, tool, since, outcome }: Filter
 ): boolean {
   if (principal !== undefined && record.principal !== principal) return false
@@ -112,28 +141,28 @@ function matches (
   return since === undefined || Date.parse(String(record.at)) >= since
 }
 
-function rowOf (record: Readonly<Record<string, unknown>>): string[] {
-  const { at, principal, keyId, address, kind, method, item, outcome, code, requestId } = record
-  const what = kind === 'called' || kind === 'limited' || kind === 'refused' ? [method ?? kind, item] : [kind]
-  const who = principal ?? (keyId === undefined ? '-' : `key ${String(keyId)}`)
-  return [at, who, address ?? '-', what.filter(Boolean).join(' '), outcome, code ?? '-', requestId ?? '-'].map(String)
+function rowOf (record: RecordLine): string[] {
+  const { kind, method, item, keyId } = record
+  const isRequest = kind === 'called' || kind === 'limited' || kind === 'refused'
+  const what = [isRequest ? method ?? kind : kind, isRequest ? item : undefined].filter(isText).join(' ')
+  const who = record.principal ?? (isText(keyId) ? `key ${keyId}` : undefined)
+  return [record.at, who, record.address, what, record.outcome, record.code, record.requestId].map(cell =>
+    isText(cell) && cell !== '' ? cell : '-'
+  )
 }
 
-/** Skips lines that are not records. `verify` reports them. */
-async function * recordsIn (file: AuditFile): AsyncGenerator<Readonly<Record<string, unknown>>> {
-  for await (const line of linesOf(file)) {
-    const record = parsed(line)
-    if (record !== undefined && typeof record.seq === 'number') yield record
-  }
+/** The server writes no other values in these places. */
+function isText (value: unknown): value is string {
+  return typeof value === 'string'
 }
 
-/** Reads the "audit head" lines of a log. Journals and container engines may put a prefix before the JSON. */
-async function headsIn (path: string): Promise<ToldHead[]> {
+/** Reads the "audit head" lines of a log. */
+async function headsIn (log: string, terminal: Terminal): Promise<ToldHead[]> {
   const heads: ToldHead[] = []
-  await readingFiles([path], async ([file]) => {
+  await reading([log], { terminal, instead }, async ([file]) => {
     if (file === undefined) return
     for await (const line of linesOf(file)) {
-      const fields = line.includes('"audit head"') ? parsed(line.slice(Math.max(0, line.indexOf('{')))) : undefined
+      const fields = line.includes('"audit head"') ? parsedAtEnd(line) : undefined
       if (fields?.msg !== 'audit head' || !isRecord(fields.audit)) continue
       const { boot, seq, hash } = fields.audit
       if (typeof boot === 'string' && typeof seq === 'number' && typeof hash === 'string') {
@@ -144,54 +173,24 @@ async function headsIn (path: string): Promise<ToldHead[]> {
   return heads
 }
 
-/** Runs `work` with the given files, or with `AUDIT_FILE` and its rotated files. */
-async function reading<T> (
-  given: readonly string[],
-  terminal: Terminal,
-  work: (files: readonly AuditFile[]) => Promise<T>
-): Promise<T> {
-  if (given.length > 0) return await readingFiles(given.map(file => resolve(terminal.directory, file)), work)
-  const { AUDIT_FILE: file } = settingsWith('AUDIT_FILE', terminal).config
-  if (file === undefined) throw new OperatorError('AUDIT_FILE is not set: set it, or pass the audit files.')
-  return await readingFiles(resolve(terminal.directory, file), work)
-}
-
-/** A single path also stands for its rotated files. */
-async function readingFiles<T> (
-  paths: string | readonly string[],
-  work: (files: readonly AuditFile[]) => Promise<T>
-): Promise<T> {
-  let files: readonly AuditFile[] = []
-  try {
-    files = typeof paths === 'string' ? await openAudit(paths) : await openFiles(paths)
-    return await work(files)
-  } catch (error) {
-    const { path, syscall } = error as NodeJS.ErrnoException
-    if (syscall === undefined) throw error
-    throw new OperatorError(`${path ?? 'A file'} cannot be read (${codeOf(error)}).`)
-  } finally {
-    await closeFiles(files)
-  }
-}
-
-function parsed (line: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(line)
-    return isRecord(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function time (text: string): number {
-  const value = /^\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : NaN
+function time (text: string, before?: number): number {
+  once('--since')(text, before?.toString())
+  const [day = ''] = /^\d{4}-\d\d-\d\d(?=T[\d:.]+(?:Z|[+-]\d\d:\d\d)$|$)/.exec(text) ?? []
+  const value = isDay(day) ? Date.parse(text) : NaN
   if (Number.isNaN(value)) {
     throw new InvalidArgumentError('It must be a day or a time with a zone, such as 2026-01-31T12:00:00Z.')
   }
   return value
 }
 
-function outcome (text: string): string {
+/** False for days such as 2026-02-31, which `Date.parse` takes for days of the next month. */
+function isDay (day: string): boolean {
+  const at = new Date(day)
+  return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(day)
+}
+
+function outcome (text: string, before?: string): string {
+  once('--outcome')(text, before)
   if (!['allowed', 'denied', 'failed'].includes(text)) {
     throw new InvalidArgumentError('It must be allowed, denied or failed.')
   }

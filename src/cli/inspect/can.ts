@@ -5,33 +5,32 @@ import { Command } from 'commander'
 import { statusOf } from '../../api-keys/changes.js'
 import { listedKeyId } from '../../api-keys/listed-keys.js'
 import { keyIdPattern } from '../../api-keys/format.js'
-import { builtInTools } from '../../built-ins/index.js'
-import type { Config } from '../../config/load.js'
-import { type Circumstances, explainTool, type Explanation } from '../../explain/tool.js'
+import { explainTool, type Explanation } from '../../explain/tool.js'
 import { judgeToken } from '../../explain/token.js'
-import { Ledger } from '../../ledger/ledger.js'
 import type { LedgerIndex } from '../../ledger/index-in-memory.js'
 import { codeOf } from '../../lib/guards.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { sha256 } from '../../lib/sha256.js'
+import { escapeUnprintable } from '../../log/printable-line.js'
 import { createRedactor } from '../../log/redact.js'
 import { isVerified } from '../../principal/presented.js'
-import { freezePrincipal, type Principal } from '../../principal/principal.js'
+import { freezePrincipal, isRole, type Principal, roleForm } from '../../principal/principal.js'
 import { noAttributes } from '../../principal/attributes.js'
-import { policyFileOf } from '../../setting-files.js'
 import { identityOf } from '../../net/public-url.js'
-import { readToolPolicies } from '../../tools/policy-file.js'
+import { isToolName, toolNameForm } from '../../tools/tool-name.js'
 import { KeyDesk } from '../keys/desk.js'
 import { credentialOf } from '../keys/views.js'
 import { ledgerHere } from '../state/ledger.js'
-import { listed } from '../terminal/parse-arguments.js'
+import { listed, once } from '../terminal/parse-arguments.js'
 import { settingsWith } from '../state/settings.js'
+import { safeText } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
+import { circumstancesOf } from './circumstances.js'
 
 const help = `
 Prints "allowed" or "denied" and the rule that decides, based on the settings, the key file, the state
-directory and TOOL_POLICY_FILE. Exits with 0 if allowed, otherwise with 1. Without a tool, checks if the
-caller can authenticate.
+directory, TOOL_POLICY_FILE and UPSTREAMS_FILE. Exits with 0 if allowed, otherwise with 1. Without a tool, checks
+if the caller can authenticate. Rules in the code of your app cannot be checked.
 
   $ fastify-mcp-auth can k3vd81qmx0aa generate-token
   $ fastify-mcp-auth can --token-file token.txt search
@@ -53,18 +52,18 @@ export function canCommand (terminal: Terminal, fail: () => void): Command {
     .description('explain whether a key, token or role can authenticate or call a tool')
     .argument('[key]', 'the id of an API key, as shown by "keys list"; omit with --token-file or --principal-role')
     .argument('[tool]', 'the name of a tool')
-    .option('--token-file <file>', 'a file with a token of this server')
-    .option('--principal-role <role>', 'any caller with this role')
+    .option('--token-file <file>', 'a file with a token of this server', once('--token-file'))
+    .option('--principal-role <role>', 'any caller with this role', once('--principal-role'))
     .option('--principal-scopes <scopes>', 'and with these scopes, comma-separated', listed)
-    .option('--principal-id <id>', 'and with this id, as shown by whoami')
+    .option('--principal-id <id>', 'and with this id, as shown by whoami', once('--principal-id'))
     .option('--json', 'as JSON')
     .addHelpText('after', help)
     .action(async (first: string | undefined, second: string | undefined, given: Arguments) => {
       const isNamed = given.tokenFile !== undefined || given.principalRole !== undefined
-      if (isNamed && second !== undefined) {
-        throw new OperatorError('Pass either a key, --token-file or --principal-role, and at most one tool.')
-      }
       const [key, tool] = isNamed ? [undefined, first] : [first, second]
+      requireOneCaller(given, isNamed && second !== undefined)
+      // Not the name itself in the message: it may be a credential.
+      if (tool !== undefined && !isToolName(tool)) throw new OperatorError(`The name of the tool ${toolNameForm}.`)
       const ledger = await ledgerHere(terminal)
       const caller = await callerOf(key, given, terminal, ledger)
       const explained =
@@ -77,16 +76,32 @@ export function canCommand (terminal: Terminal, fail: () => void): Command {
         explained.allowed ? 'allowed' : 'denied',
         explained.rule,
         ...(who === undefined ? [] : [`Caller: ${who}`])
-      ]
+      ].map(safeText)
       terminal.print(
         redact(
           given.json === true
-            ? JSON.stringify({ ...explained, caller: who ?? null }, null, 2)
+            ? escapeUnprintable(JSON.stringify({ ...explained, caller: who ?? null }, null, 2))
             : lines.join('\n')
         )
       )
       if (!explained.allowed) fail()
     })
+}
+
+/** Refuses what would otherwise be ignored. */
+function requireOneCaller (
+  { tokenFile, principalRole, principalScopes, principalId }: Arguments,
+  hasTwoArguments: boolean
+): void {
+  if (hasTwoArguments || (tokenFile !== undefined && principalRole !== undefined)) {
+    throw new OperatorError('Pass either a key, --token-file or --principal-role, and at most one tool.')
+  }
+  if (principalRole === undefined && (principalScopes !== undefined || principalId !== undefined)) {
+    throw new OperatorError('--principal-scopes and --principal-id need --principal-role.')
+  }
+  if (principalRole !== undefined && !isRole(principalRole)) {
+    throw new OperatorError(`--principal-role ${roleForm}.`)
+  }
 }
 
 async function callerOf (
@@ -164,7 +179,12 @@ function byToken (path: string, terminal: Terminal, ledger: LedgerIndex): FoundC
   const { audience } = identityOf(config.PUBLIC_URL, config.JWT_ISSUER)
   const names = [...config.JWT_AUDIENCE, ...audience === undefined ? [] : [audience]]
   const verdict = judgeToken(token, secrets, { toleranceSeconds: config.JWT_CLOCK_TOLERANCE, audience: names })
-  if (!isVerified(verdict)) return { denied: `${verdict.reason}. Tokens of identity providers cannot be checked here.` }
+  if (!isVerified(verdict)) {
+    return {
+      denied: `${verdict.reason}. Tokens of identity providers and of signed-in clients cannot be checked here; ` +
+        'for a client, check the key that it was signed in with ("grants" shows it).'
+    }
+  }
   const { principal } = verdict
   return ledger.isRevoked(principal)
     ? { denied: `Token ${principal.tokenId ?? ''} was revoked.` }
@@ -188,8 +208,7 @@ async function explain (
   terminal: Terminal,
   ledger: LedgerIndex
 ): Promise<Explanation> {
-  const { config } = settingsWith('TOOL_POLICY_FILE', terminal)
-  const circumstances = await circumstancesOf(config, terminal.directory, ledger)
+  const circumstances = await circumstancesOf(terminal, ledger, tool)
   if (tool !== undefined) return explainTool(principal, tool, circumstances)
   const frozen = ledger.freezes.frozenFor(principal)
   if (frozen !== undefined) {
@@ -201,29 +220,6 @@ async function explain (
   return {
     allowed: true,
     rule: `${known} Built-in tools that it may call: ${names.join(', ') || 'none'}.`
-  }
-}
-
-/** Builds the tools that the server would serve. None of them is called. */
-async function circumstancesOf (config: Config, directory: string, ledger: LedgerIndex): Promise<Circumstances> {
-  const { JWT_SECRET: secret, JWT_ISSUER, MINT_POLICY: policy, TOKEN_MAX_TTL: maxTtlSeconds } = config
-  const state = await Ledger.open()
-  await state.close()
-  const isMinting = secret !== undefined && policy !== 'off'
-  const takesTokens = secret !== undefined || JWT_ISSUER !== undefined
-  const tools = builtInTools({ minting: { secret: secret ?? '', maxTtlSeconds, state, policy }, state })
-  const served = builtInTools({
-    minting: isMinting ? { secret, maxTtlSeconds, state, policy } : undefined,
-    state: takesTokens ? state : undefined
-  })
-  const why = (name: string): string =>
-    name === 'generate-token' && secret !== undefined ? 'MINT_POLICY is off' : 'JWT_SECRET is not set'
-  const absent = tools.map(({ name }) => name).filter(name => !served.some(tool => tool.name === name))
-  return {
-    tools: served,
-    policies: readToolPolicies(policyFileOf(config, directory)),
-    frozenFor: (principal, name) => name === 'whoami' ? undefined : ledger.freezes.frozenFor(principal, name),
-    absent: new Map(absent.map(name => [name, why(name)]))
   }
 }
 

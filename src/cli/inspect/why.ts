@@ -1,16 +1,15 @@
 /** `why`: explains why a request was refused, by its id. */
-import { createReadStream } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
-import { createInterface } from 'node:readline'
 import { Command } from 'commander'
 import { explainLine, isAbout, type Line } from '../../explain/request.js'
-import { codeOf, isRecord } from '../../lib/guards.js'
 import { OperatorError } from '../../lib/operator-error.js'
+import { escapeUnprintable } from '../../log/printable-line.js'
 import { createRedactor } from '../../log/redact.js'
-import { asideNames } from '../../telemetry/audit/files.js'
-import { settingsWith } from '../state/settings.js'
+import { linesOf } from '../../telemetry/audit/files.js'
+import { parsedAtEnd } from '../../telemetry/audit/read-line.js'
+import { once } from '../terminal/parse-arguments.js'
 import { safeText } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
+import { reading } from './audit-files.js'
 
 const help = `
 The id is the requestId in the response, or its header X-Request-Id. Searches the file of --log, or AUDIT_FILE
@@ -22,62 +21,49 @@ export function whyCommand (terminal: Terminal, fail: () => void): Command {
   return new Command('why')
     .description('explain the response to a request')
     .argument('<request-id>', 'the requestId in the response')
-    .option('-l, --log <file>', 'the server\'s log file (default: AUDIT_FILE)')
+    .option('-l, --log <file>', 'the server\'s log file (default: AUDIT_FILE)', once('--log'))
     .option('--json', 'the records themselves, as JSON')
     .addHelpText('after', help)
-    .action(async (requestId: string, { log, json = false }: { readonly log?: string, readonly json?: boolean }) => {
-      const paths = await pathsFor(log, terminal)
-      const found: Line[] = []
-      for (const path of paths) found.push(...await linesAbout(requestId, path))
+    .action(async (given: string, { log, json = false }: { readonly log?: string, readonly json?: boolean }) => {
+      const requestId = given.trim()
+      if (requestId === '') throw new OperatorError('The request id is empty: pass the requestId of the response.')
+      const { lines, unread, paths } = await linesAbout(requestId, log, terminal)
       const redact = createRedactor()
-      if (json) terminal.print(redact(JSON.stringify(found, null, 2)))
-      else if (found.length > 0) {
-        terminal.print(
-          found
-            .map(line =>
-              explainLine(line)
-                .map(text => safeText(redact(text)))
-                .join('\n')
-            )
-            .join('\n\n')
-        )
+      if (json) terminal.print(escapeUnprintable(redact(JSON.stringify(lines, null, 2))))
+      else if (lines.length > 0) {
+        const texts = lines.map(line => explainLine(line).map(text => safeText(redact(text))).join('\n'))
+        terminal.print(texts.join('\n\n'))
+      } else terminal.print(`The request was not found in ${paths.join(', ')}.`)
+      if (unread > 0) {
+        const which = unread === 1 ? '1 line contains the id but is' : `${unread} lines contain the id but are`
+        terminal.complain(`Note: ${which} not complete JSON.`)
       }
-      if (found.length > 0) return
-      if (!json) terminal.print(`The request was not found in ${paths.join(', ')}.`)
-      fail()
+      if (lines.length === 0) fail()
     })
 }
 
-async function pathsFor (log: string | undefined, terminal: Terminal): Promise<readonly string[]> {
-  if (log !== undefined) return [resolve(terminal.directory, log)]
-  const { AUDIT_FILE: file } = settingsWith('AUDIT_FILE', terminal).config
-  if (file === undefined) {
-    throw new OperatorError('AUDIT_FILE is not set: set it, or pass the server log with --log.')
-  }
-  const path = resolve(terminal.directory, file)
-  const aside = await asideNames(path).catch(() => [])
-  return [...aside.map(name => join(dirname(path), name)), path]
+interface Found {
+  readonly lines: readonly Line[]
+  /** The number of lines that contain the id, but are not JSON. */
+  readonly unread: number
+  readonly paths: readonly string[]
 }
 
-/** Skips lines that are not JSON, such as those of other programs. */
-async function linesAbout (requestId: string, path: string): Promise<Line[]> {
-  const found: Line[] = []
-  try {
-    for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
-      const line = text.includes(requestId) ? parsed(text) : undefined
-      if (line !== undefined && isAbout(line, requestId)) found.push(line)
+async function linesAbout (requestId: string, log: string | undefined, terminal: Terminal): Promise<Found> {
+  const lines: Line[] = []
+  let unread = 0
+  // As it is written inside a line of JSON.
+  const written = escapeUnprintable(JSON.stringify(requestId)).slice(1, -1)
+  const given = log === undefined ? [] : [log]
+  return await reading(given, { terminal, instead: 'the server log with --log' }, async files => {
+    for (const file of files) {
+      for await (const text of linesOf(file)) {
+        if (!text.includes(written)) continue
+        const line = parsedAtEnd(text)
+        if (line === undefined) unread += 1
+        else if (isAbout(line, requestId)) lines.push(line)
+      }
     }
-    return found
-  } catch (error) {
-    throw new OperatorError(`${path} cannot be read (${codeOf(error)}).`)
-  }
-}
-
-function parsed (text: string): Line | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isRecord(value) ? value : undefined
-  } catch {
-    return undefined
-  }
+    return { lines, unread, paths: files.map(({ path }) => path) }
+  })
 }

@@ -1,9 +1,9 @@
 /** `upstreams`: shows and approves changes to the tools of upstream servers. */
 import { resolve, join } from 'node:path'
 import { Command } from 'commander'
-import { ConfigError, readSettings } from '../../config/load.js'
+import { readSettings } from '../../config/load.js'
 import { OperatorError } from '../../lib/operator-error.js'
-import { upstreamsOfSettings, settingProblemOf } from '../../setting-files.js'
+import { asSetting, upstreamsOfSettings } from '../../setting-files.js'
 import { difference } from '../../upstreams/difference.js'
 import { type Lock, readLock, writeLock } from '../../upstreams/lock.js'
 import { readUpstreams as checked } from '../../upstreams/options.js'
@@ -75,14 +75,4 @@ async function both (
   }))
   const { offeredBy } = await import('../../upstreams/offered.js')
   return { path, approved, offered: await offeredBy(upstreams) }
-}
-
-/** Reports an invalid file as a problem of its setting. */
-async function asSetting<T> (work: () => T | Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    const problem = settingProblemOf(error)
-    throw problem === undefined ? error : new ConfigError([problem])
-  }
 }

@@ -3,6 +3,7 @@ import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf } from '../../lib/guards.js'
+import { OperatorError } from '../../lib/operator-error.js'
 
 export interface AuditFile {
   readonly path: string
@@ -16,13 +17,29 @@ const restMs = 100
 const mostRests = 5
 /** Far longer than any record. */
 const longestLine = 1024 * 1024
+/** RFC 1952 §2.3.1. */
+const gzipStart = Buffer.from([0x1f, 0x8b])
+
+/** The end of the name of a rotated file. */
+const asideForm = /\.\d{8}T\d{6}-\d{3}$/
 
 /** The rotated files, oldest first. */
 export async function asideNames (path: string): Promise<readonly string[]> {
-  const form = /^\.\d{8}T\d{6}-\d{3}$/
   const name = basename(path)
   const names = await readdir(dirname(path))
-  return names.filter(one => one.startsWith(name) && form.test(one.slice(name.length))).sort()
+  return names.filter(one => one.replace(asideForm, '') === name && one !== name).sort()
+}
+
+/**
+ * The paths without repetitions, and the rotated files of a path before it. A shell lists `audit.jsonl*` the
+ * other way round, which would look like tampering.
+ */
+export function inOrder (paths: readonly string[]): readonly string[] {
+  const bases = new Set(paths.map(path => path.replace(asideForm, '')))
+  return [...bases].flatMap(base => {
+    const rotated = paths.filter(path => path !== base && path.replace(asideForm, '') === base)
+    return [...new Set(rotated)].sort().concat(paths.includes(base) ? [base] : [])
+  })
 }
 
 /** Opens each path. If one fails, closes the others and rejects with the error of the file system. */
@@ -62,13 +79,16 @@ export async function closeFiles (files: readonly AuditFile[]): Promise<void> {
   await Promise.all(files.map(async ({ handle }) => { await handle.close() }))
 }
 
-/** The lines of a file without line breaks. A line of more than 1 MiB is truncated. */
-export async function * linesOf ({ handle }: AuditFile): AsyncGenerator<string> {
+/**
+ * The lines of a file without line breaks. A line of more than 1 MiB is truncated. Rejects with the error of
+ * the file system and its `path`, or with an `OperatorError` for a compressed file.
+ */
+export async function * linesOf (file: AuditFile): AsyncGenerator<string> {
   const buffer = Buffer.alloc(64 * 1024)
   let rest: Buffer = Buffer.alloc(0)
-  let position = 0
+  let isFirst = true
   for (let rests = 0; ;) {
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, position)
+    const bytesRead = await readInto(buffer, file)
     if (bytesRead === 0) {
       if (rest.length === 0 || rests === mostRests) break
       rests += 1
@@ -76,8 +96,11 @@ export async function * linesOf ({ handle }: AuditFile): AsyncGenerator<string> 
       continue
     }
     rests = 0
-    position += bytesRead
     const chunk = buffer.subarray(0, bytesRead)
+    if (isFirst && chunk.subarray(0, 2).equals(gzipStart)) {
+      throw new OperatorError(`${file.path} is compressed: unpack it, or pass it as <(zcat ${file.path}).`)
+    }
+    isFirst = false
     let from = 0
     for (let to = chunk.indexOf(0x0a); to >= 0; to = chunk.indexOf(0x0a, from)) {
       yield textOf(Buffer.concat([rest, chunk.subarray(from, to)]))
@@ -87,6 +110,15 @@ export async function * linesOf ({ handle }: AuditFile): AsyncGenerator<string> 
     if (rest.length < longestLine) rest = Buffer.concat([rest, chunk.subarray(from)])
   }
   if (rest.length > 0) yield textOf(rest)
+}
+
+/** Reads from the current position, because a pipe has no other. */
+async function readInto (buffer: Buffer, { handle, path }: AuditFile): Promise<number> {
+  try {
+    return (await handle.read(buffer, 0, buffer.length, null)).bytesRead
+  } catch (error) {
+    throw Object.assign(error as NodeJS.ErrnoException, { path })
+  }
 }
 
 /** Does not use `readline`, because it also splits at characters that JSON may contain. */

@@ -1,7 +1,7 @@
 /** An append-only file, rotated by size and age. Writers never wait. */
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { codeOf } from '../../lib/guards.js'
 import type { Head, Sealed } from './chain.js'
 import { asideNames } from './files.js'
@@ -45,6 +45,7 @@ export class RotatingFile {
   #size = 0
   #day = ''
   #inode = 0
+  #isRotated = true
   #lookedAt = 0
   #last: Head | undefined
   /** The lines being written, and how many of their bytes are written already. */
@@ -196,15 +197,17 @@ export class RotatingFile {
   }
 
   #isDue (): boolean {
-    return this.#size > 0 && (this.#size >= this.#options.maxBytes || this.#day !== today())
+    return this.#isRotated && this.#size > 0 && (this.#size >= this.#options.maxBytes || this.#day !== today())
   }
 
   async #open (): Promise<FileHandle> {
     const { path, continuation } = this.#options
     const file = await open(path, flags, 0o600)
-    const { size, ino, mtime } = await file.stat()
+    const stats = await file.stat()
+    const { size, ino, mtime } = stats
     const isSame = ino === this.#inode
     this.#inode = ino
+    this.#isRotated = stats.isFile() && !isOfSystem(path)
     this.#size = size
     // A file from another day is rotated at once.
     this.#day = size === 0 ? today() : mtime.toISOString().slice(0, 10)
@@ -242,6 +245,11 @@ export class RotatingFile {
     this.#failedBy = code
     this.#options.onTurn(code)
   }
+}
+
+/** Renaming `/dev/stdout`, even if it leads to a regular file, would take it away from all other programs. */
+function isOfSystem (path: string): boolean {
+  return /^\/(?:dev|proc)\//.test(resolve(path))
 }
 
 function today (): string {

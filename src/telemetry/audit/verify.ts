@@ -1,16 +1,9 @@
 /** Verifies the chains in audit files: finds the first record that was altered, removed, moved or cut off. */
 import { isRecord } from '../../lib/guards.js'
 import { createDigest, type Digest, type Head, hashOf, chainLineOf, noHash } from './chain.js'
+import { type AuditFault, cut, fault, FaultFound, type LineOfFile } from './fault.js'
 import { type AuditFile, closeFiles, linesOf, openFiles } from './files.js'
 import { isTornOpening, parsed, recordAtEndOf } from './read-line.js'
-
-export interface AuditFault {
-  readonly file: string
-  /** Starts at 1. */
-  readonly line: number
-  readonly kind: 'altered' | 'missing' | 'reordered' | 'cut' | 'foreign'
-  readonly what: string
-}
 
 export interface AuditReport {
   readonly records: number
@@ -33,17 +26,6 @@ export interface VerifyOptions {
 export interface ToldHead extends Head {
   /** When the head was logged, in milliseconds since the epoch. */
   readonly at?: number | undefined
-}
-
-interface LineOfFile { readonly file: string, readonly line: number }
-
-class FaultFound extends Error {
-  readonly fault: AuditFault
-
-  constructor (fault: AuditFault) {
-    super(fault.what)
-    this.fault = fault
-  }
 }
 
 /**
@@ -78,6 +60,9 @@ export async function verifyFiles (files: readonly AuditFile[], options: VerifyO
   }
 }
 
+/** Far longer than the processes of one server need to start. */
+const togetherMs = 60_000
+
 class Verifier {
   readonly #digest: Digest
   readonly #heads: readonly ToldHead[]
@@ -97,6 +82,8 @@ class Verifier {
   /** When the first record was created, and whether there were records before it. */
   #beginsAt: number | undefined
   #hasEarlier = false
+  /** The time and the file of the latest record. */
+  #latest: { readonly at: number, readonly file: string } | undefined
 
   constructor ({ key, heads = [] }: VerifyOptions) {
     this.#digest = createDigest(key)
@@ -191,9 +178,11 @@ class Verifier {
     }
     if (typeof seq !== 'number') throw fault(place, 'foreign', 'this is not an audit record')
     this.#link({ boot, seq, prev }, known, place)
-    if (seq === 1) this.#checkAfter(record.about, place)
+    const recordedAt = Date.parse(String(record.at))
+    if (seq === 1) this.#checkAfter(record.about, recordedAt, place)
     this.#records += 1
-    this.#beginsAt ??= Date.parse(String(record.at))
+    this.#latest = { at: recordedAt, file: place.file }
+    this.#beginsAt ??= recordedAt
     this.#set({ boot, seq, hash })
     if (kind === 'audit-closed') this.#ended.add(boot)
   }
@@ -251,8 +240,13 @@ class Verifier {
   }
 
   /** The first record of a process names the last record it found, which reveals records cut off before. */
-  #checkAfter (about: unknown, place: LineOfFile): void {
+  #checkAfter (about: unknown, startedAt: number, place: LineOfFile): void {
     const after = isRecord(about) ? about.after : undefined
+    const { file, at: before = NaN } = this.#latest ?? {}
+    // Without a file, `about` is absent. Processes that start together all find an empty file.
+    if (isRecord(about) && Object.keys(about).length === 0 && file === place.file && startedAt - before > togetherMs) {
+      this.#notes.push(`${at(place)}: the process that starts here found an empty file: its records may be from another file`)
+    }
     if (!isRecord(after) || typeof after.boot !== 'string' || typeof after.seq !== 'number') return
     const known = this.#chains.get(after.boot)
     if (known === undefined) {
@@ -279,14 +273,6 @@ function span (first: number, last: number): string {
 
 function nameOf ({ boot, seq }: Head): string {
   return `${boot} ${seq}`
-}
-
-function cut (place: LineOfFile): FaultFound {
-  return fault(place, 'cut', 'the line is cut off')
-}
-
-function fault (place: LineOfFile, kind: AuditFault['kind'], what: string): FaultFound {
-  return new FaultFound({ ...place, kind, what })
 }
 
 function at ({ file, line }: LineOfFile): string {

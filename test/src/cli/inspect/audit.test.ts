@@ -1,6 +1,8 @@
 /** The output and exit codes of `audit verify` and `audit show`, also for hostile records. */
+import { execFileSync, spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { z } from 'zod'
 import { canonicalJson } from '../../../../src/lib/canonical-json.js'
@@ -90,6 +92,19 @@ t.test('audit verify ignores heads older than the kept files', async t => {
   })
 })
 
+t.test('audit verify takes rotated files in any order', async t => {
+  const messages = Array.from({ length: 400 }, () => callOf('search'))
+  const { directory, file, env } = await audited(t, messages, { AUDIT_MAX_BYTES: '2kb', AUDIT_KEEP: '100' })
+  const names = await asideNames(file)
+  t.ok(names.length > 1)
+  const [first = '', second = '', ...rest] = names
+  t.match(await say(['audit', 'verify', 'audit.jsonl', second, first, ...rest, second], directory, env), {
+    code: 0,
+    stdout: /^OK: \d+ records in 1 chain\.$/
+  })
+  t.match(await say(['audit', 'verify', 'audit.jsonl', first, ...rest], directory, env), { code: 1, stdout: /missing/ })
+})
+
 t.test('audit verify reports heads of an audit that was replaced', async t => {
   const { directory, env } = await audited(t, [callOf('search')])
   const line = { msg: 'audit head', time: 1, audit: { boot: 'an-older-process', seq: 7, hash: 'f'.repeat(64) } }
@@ -121,14 +136,19 @@ t.test('audit show filters by caller, tool, outcome and time', async t => {
 
 for (const [what, args, message] of [
   ['a time without a zone', ['show', '--since', '2026-01-31T12:00'], /It must be a day or a time with a zone/],
+  ['a day that does not exist', ['show', '--since', '2026-02-31'], /It must be a day or a time with a zone/],
+  ['a repeated filter', ['show', '--outcome', 'denied', '-o', 'failed'], /--outcome is given more than once/],
+  ['a repeated time', ['show', '-s', '2026-01-31', '--since', '2026-02-01'], /--since is given more than once/],
   ['an unknown outcome', ['show', '--outcome', 'refused'], /It must be allowed, denied or failed/],
   ['no file', ['show'], /AUDIT_FILE is not set: set it, or pass the audit files/],
-  ['a missing file', ['verify', 'none.jsonl'], /none\.jsonl cannot be read \(ENOENT\)/],
-  ['a directory', ['verify', '.'], /cannot be read \(EISDIR\)/],
+  ['a missing file', ['verify', 'none.jsonl'], /none\.jsonl cannot be read \(ENOENT\): check the path\./],
+  ['a directory', ['verify', '.'], /^\/.* cannot be read \(EISDIR\): it is a directory; name a file\./],
+  ['a compressed file', ['verify', 'x.gz'], /x\.gz is compressed: unpack it, or pass it as <\(zcat /],
+  ['a compressed file to show', ['show', 'x.gz'], /x\.gz is compressed/],
   ['a missing log', ['verify', 'x.jsonl', '--log', 'none.log'], /none\.log cannot be read \(ENOENT\)/]
 ] as const) {
   t.test(`audit refuses ${what}`, async t => {
-    const { code, stdout, stderr } = await say(['audit', ...args], t.testdir({ 'x.jsonl': '' }))
+    const { code, stdout, stderr } = await say(['audit', ...args], t.testdir({ 'x.jsonl': '', 'x.gz': gzipSync('{}') }))
     t.equal(code, 1)
     t.equal(stdout, '')
     t.match(stderr, message)
@@ -197,4 +217,59 @@ t.test('an attacker who can write the file cannot control the terminal', async t
 t.test('audit reads a file without line breaks in bounded memory', async t => {
   const directory = t.testdir({ 'x.jsonl': 'x'.repeat(5_000_000) })
   t.match(await say(['audit', 'verify', 'x.jsonl'], directory), { code: 1, stdout: /x\.jsonl:1: cut/ })
+})
+
+t.test('audit verify notes that the files are empty', async t => {
+  const directory = t.testdir({ 'x.jsonl': '\n' })
+  t.same(await say(['audit', 'verify', 'x.jsonl'], directory), {
+    code: 0,
+    stdout: 'OK: 0 records in 0 chains.\nNote: the files contain no record.',
+    stderr: ''
+  })
+})
+
+t.test('audit reads a pipe, such as that of a process substitution', async t => {
+  const { directory, file, env } = await audited(t, [callOf('search')])
+  execFileSync('mkfifo', [join(directory, 'pipe')])
+  for (const [command, stdout] of [['verify', /^OK: 5 records/], ['show', /tools\/call search/]] as const) {
+    const writer = spawn('sh', ['-c', 'cat "$1" > "$2"', 'sh', file, join(directory, 'pipe')])
+    t.teardown(() => { writer.kill('SIGKILL') })
+    t.match(await say(['audit', command, 'pipe'], directory, env), { code: 0, stdout })
+  }
+})
+
+const deep = '['.repeat(200_000) + ']'.repeat(200_000)
+for (const [what, line] of [
+  ['nested too deeply', `{"boot":"b","hash":"h","prev":"p","seq":1,"x":${deep}}`],
+  ['text', 'x'],
+  ['a list', '[1]'],
+  ['NUL bytes', '\0\0\0'],
+  ['JSON of another program', '{"level":30,"seq":1}']
+] as const) {
+  t.test(`audit show and verify report a line that is ${what}`, async t => {
+    const { directory, file, env } = await audited(t, [callOf('search')])
+    writeFileSync(file, `${line}\n${readFileSync(file, 'utf8')}`)
+    t.match(await say(['audit', 'show', '--tool', 'search'], directory, env), {
+      code: 0,
+      stdout: /tools\/call search/,
+      stderr: 'Note: 1 line is not an audit record; "audit verify" shows the first.'
+    })
+    t.match(await say(['audit', 'verify'], directory, env), { code: 1, stdout: /audit\.jsonl:1: (?:cut|foreign): / })
+  })
+}
+
+t.test('audit show reads a record that follows an unfinished one', async t => {
+  const { directory, file, env } = await audited(t, [callOf('search')])
+  writeFileSync(file, '{"about":{"a":"{\\"' + readFileSync(file, 'utf8'))
+  const { stdout, stderr } = await say(['audit', 'show'], directory, env)
+  t.match(stdout, /audit-opened/)
+  t.equal(stderr, '')
+})
+
+t.test('audit show survives values of other types', async t => {
+  const value = { toString: 1, valueOf: 1 }
+  const names = ['at', 'principal', 'keyId', 'address', 'kind', 'method', 'item', 'outcome', 'code', 'requestId']
+  const line = { seq: 1, hash: 'h', ...Object.fromEntries(names.map(name => [name, value])) }
+  const directory = t.testdir({ 'x.jsonl': JSON.stringify(line) })
+  t.match(await say(['audit', 'show', 'x.jsonl'], directory), { code: 0, stdout: /^-( +-){6}$/m })
 })

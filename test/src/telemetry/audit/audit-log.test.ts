@@ -1,7 +1,8 @@
 /** The audit log when its file cannot be written. It never blocks or stops the server. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
-  existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync
+  closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmdirSync, rmSync, statSync,
+  writeFileSync
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -199,6 +200,33 @@ t.test('a pipe without a reader blocks neither requests nor shutdown', async t =
   t.same(lines.map(({ fields }) => fields.code), ['EAGAIN'])
   await audit.close()
 })
+
+t.test('a pipe is not rotated', async t => {
+  const file = join(t.testdir({}), 'pipe')
+  execFileSync('mkfifo', [file])
+  const { audit } = await open(t, { file, maxBytes: 300 })
+  for (let n = 0; n < 5; n++) {
+    audit.note(called)
+    await until(() => audit.queuedBytes === 0)
+  }
+  t.ok(statSync(file).isFIFO())
+  t.same(await asideNames(file), [])
+})
+
+t.test(
+  'a file of /proc or /dev is not rotated',
+  { skip: existsSync('/proc/self/fd') ? false : 'needs /proc' },
+  async t => {
+    const file = join(t.testdir({}), 'audit.jsonl')
+    const descriptor = openSync(file, 'a')
+    t.teardown(() => { closeSync(descriptor) })
+    const { audit, lines } = await open(t, { file: `/proc/self/fd/${descriptor}`, maxBytes: 300 })
+    for (let n = 0; n < 5; n++) audit.note(called)
+    await audit.close()
+    t.match(lines, [{ message: 'audit head' }])
+    t.match(await verifyAudit([file]), { records: 7, fault: undefined })
+  }
+)
 
 t.test('a blocked stream drops records and records their number', async t => {
   const lines: string[] = []

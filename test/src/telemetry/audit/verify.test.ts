@@ -9,6 +9,7 @@ import { createDigest } from '../../../../src/telemetry/audit/chain.js'
 import { asideNames, closeFiles, openAudit } from '../../../../src/telemetry/audit/files.js'
 import { verifyAudit, verifyFiles } from '../../../../src/telemetry/audit/verify.js'
 import type { Decision } from '../../../../src/telemetry/decision.js'
+import { until } from '../../../support/until.js'
 
 const log = { info: () => {}, error: () => {} }
 const key = 'k'.repeat(32)
@@ -144,6 +145,17 @@ t.test('verifyAudit finds a record of another file', async t => {
   t.match((await verifyAudit([file])).fault, { kind: 'foreign', line: 4 })
 })
 
+t.test('verifyAudit notes a whole chain of another file', async t => {
+  const file = await written(t)
+  const other = await written(t, 5, { file: join(dirname(file), 'other.jsonl') })
+  for (const [minutes, notes] of [[0, []], [5, [/:8: the process that starts here found an empty file/]]] as const) {
+    const at = new Date(Date.now() + minutes * 60_000).toISOString()
+    const both = [...linesOf(file), ...resealed(linesOf(other), record => ({ ...record, at }))]
+    writeFileSync(`${file}.both`, `${both.join('\n')}\n`)
+    t.match(await verifyAudit([`${file}.both`]), { fault: undefined, notes: { ...notes, length: notes.length } })
+  }
+})
+
 t.test('verifyAudit finds a cut end by the head in the log', async t => {
   const file = await written(t)
   const { heads } = await verifyAudit([file])
@@ -260,7 +272,7 @@ t.test('verifyAudit reads the record after a torn beginning', async t => {
     records: 7,
     chains: 2,
     fault: undefined,
-    notes: [/:3: a process ended while it wrote this line, and another continued it/, /killed/]
+    notes: [/:3: a process ended while it wrote this line, and another continued it/, /found an empty file/, /killed/]
   })
   writeFileSync(file, dead + readFileSync(other, 'utf8').replace('"seq":1', '"seq":9'))
   t.match((await verifyAudit([file])).fault, { kind: 'cut', line: 3 }, 'an altered line is not a record')
@@ -269,18 +281,19 @@ t.test('verifyAudit reads the record after a torn beginning', async t => {
 t.test('verifyAudit finds a rewritten chain by the next process', async t => {
   const file = await written(t)
   await written(t, 1, { file })
-  const forged = linesOf(file)
-  let prev = '0'.repeat(64)
-  for (const [at, line] of forged.slice(0, 7).entries()) {
-    const { hash: _, ...record } = JSON.parse(line)
-    const text = canonicalJson({ ...record, prev, principal: 'user:eve' })
-    prev = createDigest(undefined)(text)
-    forged[at] = `${text.slice(0, -1)},"hash":"${prev}"}`
-  }
-  writeFileSync(file, `${forged.join('\n')}\n`)
+  const lines = linesOf(file)
+  const forged = resealed(lines.slice(0, 7), record => ({ ...record, principal: 'user:eve' }))
+  writeFileSync(file, `${[...forged, ...lines.slice(7)].join('\n')}\n`)
   t.match((await verifyAudit([file])).fault, { kind: 'altered', line: 8, what: /different when this process started/ })
 })
 
-async function until (isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise(resolve => { setTimeout(resolve, 2) })
+/** A valid chain of changed records. */
+function resealed (lines: readonly string[], change: (record: object) => object): string[] {
+  let prev = '0'.repeat(64)
+  return lines.map(line => {
+    const { hash: _, ...record } = JSON.parse(line)
+    const text = canonicalJson({ ...change(record), prev })
+    prev = createDigest(undefined)(text)
+    return `${text.slice(0, -1)},"hash":"${prev}"}`
+  })
 }
