@@ -221,7 +221,11 @@ t.test(
     const descriptor = openSync(file, 'a')
     t.teardown(() => { closeSync(descriptor) })
     const { audit, lines } = await open(t, { file: `/proc/self/fd/${descriptor}`, maxBytes: 300 })
-    for (let n = 0; n < 5; n++) audit.note(called)
+    for (let n = 0; n < 5; n++) {
+      audit.note(called)
+      // Each record is written by itself, and an error is logged while it waits.
+      await until(() => audit.queuedBytes === 0 || lines.length > 0)
+    }
     await audit.close()
     t.match(lines, [{ message: 'audit head' }])
     t.match(await verifyAudit([file]), { records: 7, fault: undefined })
