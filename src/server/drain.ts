@@ -12,6 +12,8 @@ export interface DrainOptions {
   readonly delayMs?: number
   /** Milliseconds after that for accepted calls to finish; then connections are cut. Default 10,000. */
   readonly graceMs?: number
+  /** True if npm or a similar tool started this process. Default false. */
+  readonly isByNpm?: boolean
 }
 
 /** How long idle connections stay open, because a request may be arriving and a reset would lose it. */
@@ -25,7 +27,10 @@ const maxRequestIds = 100
  * Handles the end of the process. SIGTERM and SIGINT drain and exit with 0; a second signal exits at once. An
  * uncaught error is logged, drains and exits with 1. Call it before `listen`.
  */
-export function drainOnEnd (app: FastifyInstance, { delayMs = 0, graceMs = 10_000 }: DrainOptions = {}): void {
+export function drainOnEnd (
+  app: FastifyInstance,
+  { delayMs = 0, graceMs = 10_000, isByNpm }: DrainOptions = {}
+): void {
   const connections = new Connections(app.server)
   let exitCode: number | undefined
   // Runs first among the onClose hooks, after the server closed, because observers of calls close after it.
@@ -62,7 +67,8 @@ export function drainOnEnd (app: FastifyInstance, { delayMs = 0, graceMs = 10_00
       app.log.info({ signal }, 'stopping')
       void end(0)
     },
-    again: code => process.exit(code)
+    again: code => process.exit(code),
+    isByNpm
   })
   for (const event of ['uncaughtException', 'unhandledRejection']) {
     process.on(event, (error: unknown) => {

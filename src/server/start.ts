@@ -76,7 +76,8 @@ async function start ({
   })
   const workers = workersOf(config.WORKERS)
   const isWorker = isOurWorker(process.env)
-  if (workers > 1 && !isWorker) return await runWorkers(workers, announce)
+  const isByNpm = process.env.npm_lifecycle_event !== undefined
+  if (workers > 1 && !isWorker) return await runWorkers(workers, { announce, isByNpm })
   const channel = isWorker ? channelOfWorker() : undefined
   let endpoint: Endpoint | undefined
   const onEndpoint = (made: Endpoint): void => {
@@ -90,7 +91,8 @@ async function start ({
   for (const warning of [...warnings, ...fileWarnings]) app.log.warn(warning)
   drainOnEnd(app, {
     delayMs: config.DRAIN_DELAY_MS ?? (isOneOfMany(config) ? 1000 : 0),
-    graceMs: config.DRAIN_GRACE_MS
+    graceMs: config.DRAIN_GRACE_MS,
+    isByNpm
   })
   if (isWorker) obeyPrimary()
   const port = await listenOn(app, config)

@@ -60,7 +60,10 @@ export async function announceInWorker (line: string, port?: number): Promise<vo
 /**
  * Turns this process into the primary, which serves nothing itself and ends with its workers. Never resolves.
  */
-export async function runWorkers (count: number, announce: (line: string) => void): Promise<never> {
+export async function runWorkers (
+  count: number,
+  { announce, isByNpm }: { announce: (line: string) => void, isByNpm: boolean }
+): Promise<never> {
   const host = new PortsHost()
   const alive = new Set<Worker>()
   const starting = new Set<Worker>()
@@ -130,7 +133,8 @@ export async function runWorkers (count: number, announce: (line: string) => voi
     again: code => {
       for (const worker of alive) worker.process.kill('SIGKILL')
       process.exit(code)
-    }
+    },
+    isByNpm
   })
   process.on('SIGHUP', () => { for (const worker of alive) worker.process.kill('SIGHUP') })
   for (let n = 0; n < count; n++) start()
