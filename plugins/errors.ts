@@ -71,7 +71,7 @@ function refuseUnknown (request: FastifyRequest): never {
 function noSignInHere ({ server }: FastifyRequest): { readonly error: string, readonly error_description: string } {
   const metadata = `${server.prefix}/.well-known/oauth-protected-resource`
   const advice = server.hasRoute({ method: 'GET', url: metadata })
-    ? `The metadata of this server, at ${metadata}, says where to sign in.`
+    ? `To find out where to sign in, read the metadata of this server, at ${metadata}.`
     : 'There is no OAuth sign-in here: check the key that this client sends in the x-api-key header.'
   return { error: 'access_denied', error_description: `The API key was refused, or none was sent. ${advice}` }
 }
