@@ -15,10 +15,7 @@ export const order = defineTool({
   handler: async ({ fruit, count }, { elicit, log }) => {
     const left = (stock.get(fruit) ?? 0) - count
     if (left < 0) throw new PublicToolError(`Not enough in stock: ${fruit}`)
-    const { action } = await elicit({
-      message: `Order ${count} × ${fruit}?`,
-      schema: { type: 'object', properties: {} }
-    })
+    const { action } = await elicit({ message: `Order ${count} × ${fruit}?`, schema: z.object({}) })
     if (action !== 'accept') throw new PublicToolError('Nothing was ordered')
     stock.set(fruit, left)
     await log('info', `${left} left`)
