@@ -245,7 +245,8 @@ class Verifier {
     const { file, at: before = NaN } = this.#latest ?? {}
     // Without a file, `about` is absent. Processes that start together all find an empty file.
     if (isRecord(about) && Object.keys(about).length === 0 && file === place.file && startedAt - before > togetherMs) {
-      this.#notes.push(`${at(place)}: the process that starts here found an empty file: its records may be from another file`)
+      const what = 'the process that starts here found an empty file: its records may be from another file'
+      this.#notes.push(`${at(place)}: ${what}`)
     }
     if (!isRecord(after) || typeof after.boot !== 'string' || typeof after.seq !== 'number') return
     const known = this.#chains.get(after.boot)
