@@ -1,7 +1,7 @@
 /** Builds the service as a Fastify app: converts settings to options, and adds `/health` and `/ready`. */
 import { fastify as createFastify, type FastifyInstance } from 'fastify'
 import health from '../plugins/health.js'
-import { type Config, ConfigError, type Environment, loadConfig } from './config/load.js'
+import { type Config, type Environment, loadConfig } from './config/load.js'
 import { measuresOf } from './http/decisions.js'
 import { serverOptions, tuneServer } from './http/server-options.js'
 import { type OptionNames, requireKeys } from './lib/require.js'
@@ -15,7 +15,7 @@ import {
   type OwnUsersOptions,
   ownUsersNames
 } from './chain/options.js'
-import { settingProblemOf } from './setting-files.js'
+import { settingErrorOf } from './setting-files.js'
 import { secretsOf } from './setting-secrets.js'
 import { chainOptions, metricsOf, upstreamsOf } from './settings/mcp-auth-options.js'
 import { ToolPolicyError } from './tools/tool-policies.js'
@@ -102,13 +102,8 @@ export async function buildApp (options: AppOptions, channel?: Channel): Promise
     // A host of `buildApp` cannot call `close` if the start failed, and followed files would be polled
     // forever.
     await app.close()
-    throw asSetting(error, rest)
+    // Policies that were passed as an option are not a setting.
+    const isOfHost = rest.toolPolicies !== undefined && error instanceof ToolPolicyError
+    throw isOfHost ? error : settingErrorOf(error)
   }
-}
-
-/** Reports an unusable file as a problem of its setting. Policies that were passed as an option are not a setting. */
-function asSetting (error: unknown, { toolPolicies }: Pick<McpOptions, 'toolPolicies'>): unknown {
-  const problem = settingProblemOf(error)
-  const isOfHost = toolPolicies !== undefined && error instanceof ToolPolicyError
-  return problem === undefined || isOfHost ? error : new ConfigError([problem])
 }

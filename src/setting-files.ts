@@ -70,9 +70,14 @@ export async function asSetting<T> (work: () => T | Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    const problem = settingProblemOf(error)
-    throw problem === undefined ? error : new ConfigError([problem])
+    throw settingErrorOf(error)
   }
+}
+
+/** A `ConfigError` if the error is about the file of a setting; otherwise the error itself. */
+export function settingErrorOf (error: unknown): unknown {
+  const problem = settingProblemOf(error)
+  return problem === undefined ? error : new ConfigError([problem])
 }
 
 /**

@@ -1,12 +1,12 @@
 /** Converts settings to options of `mcpAuth`. */
 import type { OverloadOptions } from '../../plugins/overload.js'
 import type { McpAuthOptions } from '../chain/options.js'
-import { type Config, ConfigError, endpointOf, type Environment, isLoopback } from '../config/load.js'
+import { type Config, endpointOf, type Environment, isLoopback } from '../config/load.js'
 import { toStandardOutput } from '../log/stdout.js'
 import { stateKeyOf } from '../mcp/request-state-key.js'
 import type { OAuthOptions } from '../oauth/settings.js'
 import { infoOf } from './server-info.js'
-import { policyFileOf, readIssuers, upstreamsOfSettings, settingProblemOf } from '../setting-files.js'
+import { policyFileOf, readIssuers, settingErrorOf, upstreamsOfSettings } from '../setting-files.js'
 import { secretsOf } from '../setting-secrets.js'
 import { readToolPolicies } from '../tools/policy-file.js'
 import type { Channel } from '../workers/channel.js'
@@ -42,8 +42,7 @@ export function mcpAuthOptions (
       stateDir: config.STATE_DIR
     }
   } catch (error) {
-    const problem = settingProblemOf(error)
-    throw problem === undefined ? error : new ConfigError([problem])
+    throw settingErrorOf(error)
   }
 }
 
