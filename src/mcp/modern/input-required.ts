@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { type RequestStateCodec, type ServerContext, createRequestStateCodec } from '@modelcontextprotocol/server'
+import { canonicalJson } from '../../lib/canonical-json.js'
 import { sha256 } from '../../lib/sha256.js'
 import {
   InvalidParamsError,
@@ -17,7 +18,6 @@ import type { Eventually } from '../../lib/eventually.js'
 import type { QuestionMethod } from '../exchange/client-answers.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { AskClient, ClientChannel } from '../exchange/caller.js'
-import { canonical } from '../wire/canonical.js'
 import { type RpcRequest } from '../wire/messages.js'
 import { capabilityOf, lackOf } from '../exchange/client-capabilities.js'
 import type { Envelope } from './envelope.js'
@@ -165,7 +165,7 @@ class Round {
     if (name === '__proto__' || this.#answered.has(name) || this.#asked.has(name)) {
       throw new Error(`each question of a call needs its own key, but ${name} is repeated`)
     }
-    const digest = sha256(canonical([method, params]))
+    const digest = sha256(canonicalJson([method, params]))
     const answer = this.#answerTo(name, digest)
     if (answer !== undefined) {
       this.#answered.set(name, { digest, answer })
@@ -241,5 +241,5 @@ function contextOf (binding: Binding): ServerContext {
 function boundTo (context: ServerContext): string {
   const { request: { method, params = {} }, exchange: { caller } } = context as unknown as Binding
   const { name, uri, arguments: args } = params
-  return canonical([caller.principal.id, method, name, uri, args])
+  return canonicalJson([caller.principal.id, method, name, uri, args])
 }

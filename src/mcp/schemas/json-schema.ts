@@ -3,8 +3,8 @@ import { Ajv, type ErrorObject, type FuncKeywordDefinition } from 'ajv'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import type { JsonSchema } from '../../tools/content.js'
+import { canonicalJson } from '../../lib/canonical-json.js'
 import { isRecord } from '../../lib/guards.js'
-import { canonical } from '../wire/canonical.js'
 import { TooMuchWork, WorkBudget, tooMuchWork } from './budget.js'
 import { formats } from './formats.js'
 import { createPattern } from './patterns.js'
@@ -117,11 +117,11 @@ function countOn (budget: WorkBudget): NonNullable<FuncKeywordDefinition['valida
 function membershipOn (budget: WorkBudget, allowed: readonly unknown[]): (value: unknown) => boolean {
   const isPlain = (value: unknown): boolean => typeof value !== 'object' || value === null
   const plain = new Set(allowed.filter(isPlain))
-  const texts = new Set(allowed.filter(value => !isPlain(value)).map(canonical))
+  const texts = new Set(allowed.filter(value => !isPlain(value)).map(canonicalJson))
   return value => {
     if (isPlain(value)) return plain.has(value)
     if (texts.size === 0) return false
-    const text = canonical(value)
+    const text = canonicalJson(value)
     budget.spend(text, 1, text.length / 16)
     return texts.has(text)
   }
@@ -133,7 +133,7 @@ function uniquenessOn (budget: WorkBudget): NonNullable<FuncKeywordDefinition['v
     if (isWanted !== true || !Array.isArray(items)) return true
     const seen = new Set<string>()
     for (const item of items) {
-      const text = canonical(item)
+      const text = canonicalJson(item)
       budget.spend(text, 1, text.length / 16)
       seen.add(text)
     }
