@@ -1,11 +1,12 @@
 /** Delivers decisions: first to the log, then to the other observers. */
 import type { Decision, Observer } from './decision.js'
 import { type LineLog, type Lines, writeLine } from './log-line.js'
+import { reportOnce } from './report-once.js'
 
 export class Decisions {
   readonly #log: LineLog
-  readonly #observers = new Set<Observer>()
-  readonly #failed = new WeakSet<Observer>()
+  /** The observers, each with the function that reports its first error. */
+  readonly #observers = new Map<Observer, (error: unknown) => void>()
 
   /** `log` is used for decisions without a request. */
   constructor (log: LineLog) {
@@ -14,7 +15,9 @@ export class Decisions {
 
   /** Adds an observer. Returns a function that removes it. */
   observe (observer: Observer): () => void {
-    this.#observers.add(observer)
+    this.#observers.set(observer, reportOnce(error => {
+      this.#log.error({ err: error }, 'an observer of decisions failed; logged once')
+    }))
     return () => { this.#observers.delete(observer) }
   }
 
@@ -23,19 +26,12 @@ export class Decisions {
     writeLine(decision, log, lines)
     if (this.#observers.size === 0) return
     Object.freeze(decision)
-    for (const observer of this.#observers) {
+    for (const observer of this.#observers.keys()) {
       try {
         observer.note(decision)
       } catch (error) {
-        this.#report(observer, error)
+        this.#observers.get(observer)?.(error)
       }
     }
-  }
-
-  /** Logged once per observer, because it may fail on every request. */
-  #report (observer: Observer, error: unknown): void {
-    if (this.#failed.has(observer)) return
-    this.#failed.add(observer)
-    this.#log.error({ err: error }, 'an observer of decisions failed; logged once')
   }
 }

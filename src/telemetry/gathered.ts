@@ -1,5 +1,6 @@
 /** Gathers decisions for a moment and handles them in one loop, which takes half the processor time. */
 import type { Decision } from './decision.js'
+import { reportOnce } from './report-once.js'
 
 const gatherMs = 10
 /** Few enough, because each decision holds the arguments of its call. */
@@ -8,17 +9,16 @@ const most = 32
 export class Gathered {
   readonly #handle: (decision: Decision) => void
   readonly #onFault: (error: unknown) => void
-  #hasFailed = false
   #decisions: Decision[] = []
   #timer: NodeJS.Timeout | undefined
 
   /**
    * `handle` is called with each decision in order, at most 10 ms later. `onFault` is called once, with the first
-   * error that it throws: it may fail on every decision.
+   * error that `handle` throws.
    */
   constructor (handle: (decision: Decision) => void, onFault: (error: unknown) => void) {
     this.#handle = handle
-    this.#onFault = onFault
+    this.#onFault = reportOnce(onFault)
   }
 
   add (decision: Decision): void {
@@ -38,8 +38,7 @@ export class Gathered {
       try {
         this.#handle(decision)
       } catch (error) {
-        if (!this.#hasFailed) this.#onFault(error)
-        this.#hasFailed = true
+        this.#onFault(error)
       }
     }
   }

@@ -8,6 +8,7 @@ import type { Decision, MessageSpan, Observer, TracedMessage } from './decision.
 import { methods } from './known-words.js'
 import type { LineLog } from './log-line.js'
 import type { Measures } from './measures.js'
+import { reportOnce } from './report-once.js'
 import { type OpenTelemetryApi, TracedSpan } from './traced-span.js'
 
 export interface TracingOptions {
@@ -25,14 +26,17 @@ export class Tracing implements Observer {
   readonly #options: TracingOptions
   /** The delegate of a provider that the app has not set, or has set to none. */
   readonly #noProvider: unknown
+  readonly #report: (error: unknown) => void
   #isActive = false
-  #hasFailed = false
 
   private constructor (api: OpenTelemetryApi, options: TracingOptions) {
     this.#api = api
     this.#noProvider = new api.ProxyTracerProvider().getDelegate()
     this.#tracer = api.trace.getTracer('fastify-mcp-auth', version)
     this.#options = options
+    this.#report = reportOnce(error => {
+      options.log.error({ err: error }, 'the OpenTelemetry SDK of the app failed; logged once')
+    })
   }
 
   /** `undefined` if `@opentelemetry/api` is not installed. */
@@ -59,15 +63,9 @@ export class Tracing implements Observer {
     try {
       return this.#hasSdk() ? this.#begin(message) : undefined
     } catch (error) {
-      return this.#report(error)
+      this.#report(error)
+      return undefined
     }
-  }
-
-  /** Logged once, because it may fail on every request. */
-  #report (error: unknown): undefined {
-    if (this.#hasFailed) return
-    this.#hasFailed = true
-    this.#options.log.error({ err: error }, 'the OpenTelemetry SDK of the app failed; logged once')
   }
 
   /** The span of a message. Its parent is the context in `_meta` (SEP-414); that of HTTP becomes a link. */
@@ -95,7 +93,8 @@ export class Tracing implements Observer {
       const span = this.#tracer.startSpan(this.#nameOf(message), { kind: SpanKind.INTERNAL }, parent)
       return this.#spanOf(span, parent, message)
     } catch (error) {
-      return this.#report(error)
+      this.#report(error)
+      return undefined
     }
   }
 
@@ -107,7 +106,7 @@ export class Tracing implements Observer {
       context,
       id,
       begin: message => this.#within(context, message),
-      report: error => { this.#report(error) }
+      report: this.#report
     })
   }
 
