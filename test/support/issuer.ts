@@ -6,7 +6,6 @@ import { encode, inSeconds } from './tokens.js'
 import { restartable } from './restartable.js'
 import { lookAway } from './witness.js'
 
-export type Algorithm = 'RS256' | 'PS256' | 'ES256' | 'EdDSA'
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
 export interface SigningKey {

@@ -1,6 +1,6 @@
 /** Tests that every store of the authorization server must pass, with two instances that share it. */
 import type { Test } from 'tap'
-import { changeDocument, type Documents, useOnce } from '../../../src/oauth/server/documents/documents.js'
+import { type Documents, useOnce } from '../../../src/oauth/server/documents/documents.js'
 
 export async function documentsContract (
   t: Test,
@@ -48,7 +48,10 @@ export async function documentsContract (
     const stores = await open(t)
     await stores[0].put('grant', 'sum', { n: 0 }, { version: 0, endsAt: later() })
     const add = async (store: Documents): Promise<void> => {
-      await changeDocument(store, 'grant', 'sum', ({ n }) => ({ n: Number(n) + 1 }))
+      const before = await store.get('grant', 'sum')
+      const { version = 0, endsAt = null } = before ?? {}
+      const isDone = await store.put('grant', 'sum', { n: Number(before?.value.n) + 1 }, { version, endsAt })
+      if (!isDone) await add(store)
     }
     await Promise.all(
       Array.from({ length: 8 }, async (_, index) => {

@@ -80,27 +80,3 @@ export function hasEnded ({ endsAt }: { readonly endsAt: number | null }, now = 
 export async function useOnce (documents: Documents, id: string, endsAt: number, value: object = {}): Promise<boolean> {
   return await documents.put('once', id, value, { version: 0, endsAt })
 }
-
-/** How many times a change is tried if other requests change the same document. */
-const maxTries = 20
-
-/**
- * Changes a document. `change` gets the current value and returns the new one, or `undefined` to keep it. It
- * may be called several times. Resolves to the resulting value, or `undefined` if the document does not
- * exist.
- */
-export async function changeDocument (
-  documents: Documents,
-  kind: DocumentKind,
-  id: string,
-  change: (value: StoredDocument['value']) => object | undefined
-): Promise<StoredDocument['value'] | undefined> {
-  for (let tries = 0; tries < maxTries; tries++) {
-    const before = await documents.get(kind, id)
-    if (before === undefined) return undefined
-    const value = change(before.value)
-    if (value === undefined) return before.value
-    if (await documents.put(kind, id, value, { version: before.version, endsAt: before.endsAt })) return { ...value }
-  }
-  throw new Error(`Too many requests change the same OAuth document of the kind "${kind}"`)
-}
