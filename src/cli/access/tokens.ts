@@ -13,6 +13,7 @@ import { OperatorError } from '../../lib/operator-error.js'
 import { settingsAt } from '../state/settings.js'
 import { recordChanges } from '../state/audit.js'
 import { withState } from '../state/ledger.js'
+import { isDay } from '../terminal/parse-arguments.js'
 import { minute, table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
 
@@ -241,9 +242,4 @@ function pastTime (text: string): number {
     throw new OperatorError('--before is in the future: only credentials that were already issued can be revoked')
   }
   return time
-}
-
-/** False for days such as February 31, which `Date` reads as March 3. */
-function isDay (text: string): boolean {
-  return new Date(text).getUTCDate() === Number(text.slice(8))
 }

@@ -6,7 +6,7 @@ import { linesOf } from '../../telemetry/audit/files.js'
 import { parsedAtEnd } from '../../telemetry/audit/read-line.js'
 import { type ToldHead, verifyFiles, type AuditReport } from '../../telemetry/audit/verify.js'
 import { settingsWith } from '../state/settings.js'
-import { once } from '../terminal/parse-arguments.js'
+import { isDay, once } from '../terminal/parse-arguments.js'
 import { safeText, table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
 import { reading } from './audit-files.js'
@@ -181,12 +181,6 @@ function time (text: string, before?: number): number {
     throw new InvalidArgumentError('It must be a day or a time with a zone, such as 2026-01-31T12:00:00Z.')
   }
   return value
-}
-
-/** False for days such as 2026-02-31, which `Date.parse` takes for days of the next month. */
-function isDay (day: string): boolean {
-  const at = new Date(day)
-  return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(day)
 }
 
 function outcome (text: string, before?: string): string {

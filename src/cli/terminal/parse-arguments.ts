@@ -24,3 +24,8 @@ export function once (option: string): (text: string, before?: string) => string
     throw new OperatorError(`Nothing was done: ${option} is given more than once. Run the command for each.`)
   }
 }
+
+/** True for an existing day, written `2026-01-31`. `Date` alone reads 2026-02-31 as a day in March. */
+export function isDay (text: string): boolean {
+  return new Date(text).getUTCDate() === Number(text.slice(8))
+}
