@@ -1,8 +1,8 @@
-/** Lint: neostandard, what the compiler lets pass, and the import rules of eslint.rooms.js. */
+/** Lint: neostandard, rules that the compiler does not check, and the import rules of eslint.rooms.js. */
 import neostandard, { plugins } from 'neostandard'
 import { plugin as rooms } from './eslint.rooms.js'
 
-/** Who may read the environment; the others take options. The default of `generate.ts` stands in its docstring. */
+/** The files that may read the environment. All others take options. */
 const readEnvironment = [
   'plugins/env.ts',
   'src/server/start.ts',
@@ -10,7 +10,7 @@ const readEnvironment = [
   'src/tokens/generate.ts',
   'src/upstreams/transport/process-environment.ts'
 ]
-const environment = 'Only env.ts, server.ts and the commands read the environment; take an option.'
+const environment = 'Only the files in `readEnvironment` of eslint.config.js may read the environment: take an option.'
 
 /** A line that is one text which cannot be broken, such as a document or a line of metrics. */
 const longString = /^\s*(?:[\w$]+: )?(['\x60]).{100,}\1,?$/.source

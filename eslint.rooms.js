@@ -1,16 +1,16 @@
 /**
- * The import rules: what each room of `src` and `plugins` may import. Closed by default: a folder without a row
- * may not hold a file, and a row names everything of ours and every package that its files may take.
+ * The import rules: what each folder of `src` and `plugins` may import. Closed by default: a folder without a row
+ * may not contain files, and a row lists every folder, file and package that its files may import.
  *
- * The order is the architecture. A row may name only rows that stand above it, so no import runs back up.
- * A row is a folder, or one file of a folder whose files stand on different floors; the file's row wins.
+ * A row may name only rows above it, so imports point one way. A row is for a folder, or for one file whose rules
+ * differ from those of its folder.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 
 const root = import.meta.dirname ?? dirname(new URL(import.meta.url).pathname)
 
-/** From the ground up: `[room, what of ours it may import, which packages]`. */
+/** From the lowest layer up: `[folder or file, our folders and files that it may import, packages]`. */
 export const rooms = [
   ['src/lib', '', 'proper-lockfile zod'],
   ['src/version.ts', '', ''],
@@ -170,14 +170,14 @@ function words (text) {
   return text.split(' ').filter(Boolean)
 }
 
-/** `mcp/era` -> `src/mcp/era.ts` where there is such a file, else the folder `src/mcp/era`. */
+/** `mcp/era` is the file `src/mcp/era.ts` if it exists, otherwise the folder `src/mcp/era`. */
 function asPath (name) {
   if (name === 'plugins') return name
   const file = `src/${name}.ts`
   return existsSync(join(root, file)) ? file : `src/${name}`
 }
 
-/** The row that a file is under: its own, or its folder's. */
+/** The row of a file: its own, or that of its folder. */
 export function roomOf (file) {
   const folder = dirname(file).split(sep).join('/')
   return rooms.find(({ room }) => room === file) ?? rooms.find(({ room }) => room === folder)
@@ -234,7 +234,7 @@ function refusalOf (file, row, from) {
   }
   const target = relative(root, resolve(root, dirname(file), from)).split(sep).join('/').replace(/\.js$/, '.ts')
   const to = roomOf(target)
-  if (to === undefined) return `${target} is in no room of eslint.rooms.js.`
+  if (to === undefined) return `${target} has no row in eslint.rooms.js.`
   if (to === row && row.room === 'plugins') return 'A plugin names another in `dependencies` and uses its decorator.'
   if (to === row) return undefined
   return row.ours.includes(to.room) ? undefined : `${row.room} may not import ${to.room}: imports point one way.`

@@ -1,4 +1,4 @@
-/** Lint that asks the compiler, for what runs in production: slow, so it stands beside eslint.config.js. */
+/** Lint rules that need type information, for the code that runs in production. Separate, because they are slow. */
 import neostandard, { plugins } from 'neostandard'
 
 const { parser } = neostandard({ ts: true })
@@ -11,7 +11,7 @@ export default [
     languageOptions: { parser, parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     plugins: { '@typescript-eslint': plugins['typescript-eslint'].plugin },
     linterOptions: { reportUnusedDisableDirectives: 'off' },
-    // A promise that nobody waits for ends the process when it rejects. One that never rejects says `void`.
+    // A promise that is not awaited ends the process when it rejects. Write `void` before one that never rejects.
     rules: { '@typescript-eslint/no-floating-promises': 'error' }
   }
 ]
