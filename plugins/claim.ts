@@ -81,12 +81,12 @@ function send (reply: FastifyReply, html: string): FastifyReply {
   return reply.headers(headers).type('text/html; charset=utf-8').send(html)
 }
 
-const form = `<p>This link shows a token once. Have a safe place for it ready.</p>
+const form = `<p>This link shows a token once. Prepare a safe place for it first.</p>
 <form method="post"><button>Show the token</button></form>
 <p>Or, in a terminal: <code>curl -X POST</code> and the address of this page.</p>`
 
 function shown ({ token, userId, role, expiresAt }: Parcel): string {
-  return `<p>For ${escape(userId)}, role ${role}, good until ${expiresAt}. It is not shown again.</p>
+  return `<p>For ${escape(userId)}, role ${role}, valid until ${expiresAt}. It is not shown again.</p>
 <pre>${escape(token)}</pre>
 <p>Send it as <code>Authorization: Bearer</code>.</p>`
 }

@@ -3,7 +3,7 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { BadUrlError, NotFoundError, type Refusal } from '../src/errors.js'
-import { sayDecisionAbout, sayDecisions } from '../src/http/decisions.js'
+import { emitDecisionIfMissed, emitDecisions } from '../src/http/decisions.js'
 import { tellHooksFromHandlers } from '../src/http/host-errors.js'
 import { sendRequestId } from '../src/http/request/request-id.js'
 import type { Lines } from '../src/telemetry/log-line.js'
@@ -38,13 +38,13 @@ const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, options) => {
   const { notFound = true, logRefusals = true, logRequests = false } = options
   if (!fastify.hasRequestDecorator('refusal')) fastify.decorateRequest('refusal', null)
   // The id is on every answer, so that it can be found in the log.
-  sayDecisions(fastify, linesOf(logRefusals, logRequests), sendRequestId)
+  emitDecisions(fastify, linesOf(logRefusals, logRequests), sendRequestId)
   tellHooksFromHandlers(fastify)
   fastify.setErrorHandler((error: unknown, request, reply) => {
     const refusal = sanitize(error, request, reply)
     request.refusal = refusal
     // A hook of the host may have refused before ours ran.
-    sayDecisionAbout(request, reply)
+    emitDecisionIfMissed(request, reply)
     sendRequestId(request, reply)
     keepConnection(reply)
     dropBadHeaders(reply)
@@ -61,14 +61,14 @@ const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, options) => {
   })
 }
 
-/** The server options rewrite a malformed URL so that it passes the hooks; it is not a path, though. */
+/** Refuses a malformed URL as such. The server options have replaced it by a path, so that the hooks run. */
 function refuseUnknown (request: FastifyRequest): never {
   if (isMalformedUrl(request.originalUrl)) throw new BadUrlError()
-  throw new NotFoundError(isSignInProbe(request) ? { data: noSignInHere(request) } : {})
+  throw new NotFoundError(isSignInProbe(request) ? { data: signInAdvice(request) } : {})
 }
 
-/** Returns the members of an OAuth error (RFC 6749 §5.2), which OAuth clients show to people. */
-function noSignInHere ({ server }: FastifyRequest): { readonly error: string, readonly error_description: string } {
+/** The members of an OAuth error (RFC 6749 §5.2), which OAuth clients show to people. */
+function signInAdvice ({ server }: FastifyRequest): { readonly error: string, readonly error_description: string } {
   const metadata = `${server.prefix}/.well-known/oauth-protected-resource`
   const advice = server.hasRoute({ method: 'GET', url: metadata })
     ? `To find out where to sign in, read the metadata of this server, at ${metadata}.`

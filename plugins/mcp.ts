@@ -1,8 +1,8 @@
 /** The `/mcp` route. */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import { sayDecisions } from '../src/http/decisions.js'
-import { tellsItself } from '../src/http/host-errors.js'
+import { emitDecisions } from '../src/http/decisions.js'
+import { callsHandlerBegins } from '../src/http/host-errors.js'
 import { registerJsonBody } from '../src/http/request/json-body.js'
 import type { McpOptions } from '../src/http/endpoint/options.js'
 import type { LoggedCall } from '../src/http/request/mcp-request.js'
@@ -42,7 +42,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   fastify.decorate('mcp', operations)
   serveAt(fastify.server, (fastify.prefix + path).replace(/\/+$/, ''), operations)
   if (!fastify.hasRequestDecorator('mcpCall')) fastify.decorateRequest('mcpCall', null)
-  sayDecisions(fastify, 'failures')
+  emitDecisions(fastify, 'failures')
   onEndpoint?.(operations)
   // By now, all routes of all scopes and their shared schemas exist.
   fastify.addHook('onReady', async () => { addRouteTools(fastify, operations, options) })
@@ -54,7 +54,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     registerJsonBody(scope, { bodyLimit })
     // Both spellings, because a redirect would lose the body or the credential.
     for (const url of pathSpellings(path, scope)) {
-      const config = { ...routeOptions.config, jsonRpc: true, [tellsItself]: true }
+      const config = { ...routeOptions.config, jsonRpc: true, [callsHandlerBegins]: true }
       scope.route({ ...routeOptions, method: methods, url, exposeHeadRoute: false, bodyLimit, config, handler })
     }
   })

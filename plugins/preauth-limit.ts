@@ -69,7 +69,7 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
   const mustLook = limits?.isExact === false
   const addressKey = createAddressKeys()
   const charged = new WeakSet<FastifyRequest>()
-  const good = known === undefined ? undefined : new GoodThere(known, stillGood)
+  const good = known === undefined ? undefined : new AcceptedHere(known, stillGood)
 
   fastify.decorateRequest('addressLook', null)
 
@@ -149,7 +149,7 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
 }
 
 /** Which credentials were accepted at an address. */
-class GoodThere {
+class AcceptedHere {
   readonly #known: KnownCredentials
   readonly #stillGood: (principal: Principal, address: string) => boolean
   /** When each principal was last noted, by address: hashing its credential on each request would cost too much. */
@@ -171,7 +171,7 @@ class GoodThere {
     if (text === undefined) return true
     const digest = sha256(text)
     if (!this.#known.there.recall(address, digest)) return false
-    // If another instance accepted it, nothing more is known here: it is verified next.
+    // A credential that another instance accepted is not cached here: authentication verifies it next.
     const verified = this.#known.recall(kind, digest)
     return verified === null || this.#stillGood(verified.principal, ipOf(request))
   }

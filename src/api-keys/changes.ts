@@ -92,7 +92,7 @@ const credentialForName =
   'A name or an owner contains a credential, and anyone who reads the file could use it: choose another name'
 
 /** A shorter key could be guessed from its digest. */
-export const shortestImport = 16
+const shortestImport = 16
 
 /**
  * Imports existing keys, given in clear. Each id is derived from the key's digest, as for keys in `API_KEYS`,

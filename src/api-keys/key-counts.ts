@@ -3,7 +3,7 @@ import type { KeyRecord } from './record.js'
 
 export type KeyState = 'good' | 'expired' | 'disabled' | 'revoked'
 
-export function stateOf ({ revokedAt, disabled, expiresAt }: KeyRecord, now: number): KeyState {
+function stateOf ({ revokedAt, disabled, expiresAt }: KeyRecord, now: number): KeyState {
   if (revokedAt !== undefined) return 'revoked'
   if (expiresAt !== undefined && Date.parse(expiresAt) <= now) return 'expired'
   return disabled ? 'disabled' : 'good'

@@ -8,7 +8,7 @@ import type { LastUsed, UsageStore } from './key-source.js'
 export type { LastUsed } from './key-source.js'
 
 /** Uses of a key within this time count as one. */
-export const coarsenessMs = 600_000
+const coarsenessMs = 600_000
 const writeDelayMs = 2000
 /** The wait before a retry, and the longest wait for another writer. */
 const retryDelayMs = 60_000

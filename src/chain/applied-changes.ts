@@ -1,4 +1,4 @@
-/** Notes what commands changed in the ledger once a server applies it, for its log and its audit. */
+/** Reports changes that commands made to the ledger, once this server applies them, to its log and its audit. */
 import type { FastifyInstance } from 'fastify'
 import { decisionsOf } from '../http/decisions.js'
 import type { Ledger } from '../ledger/ledger.js'
@@ -14,9 +14,9 @@ interface ChangeWithId extends Applied {
   readonly id: string
 }
 
-/** An older change is read again where a journal is written anew. */
+/** Older changes are ignored: they are read again when the journal is rewritten. */
 const newMs = 60 * 60_000
-/** One change may revoke thousands of tokens: a record names as many. */
+/** The most ids in one record, because one command can revoke thousands of tokens. */
 const mostIds = 20
 
 export function recordApplied (scope: FastifyInstance, state: Ledger): void {
@@ -24,7 +24,7 @@ export function recordApplied (scope: FastifyInstance, state: Ledger): void {
   state.onRecord(record => {
     if (record.by.principal !== commandLine.principal || record.at + newMs < Date.now()) return
     waiting.push(changeOf(record))
-    // What one command changed arrives at once.
+    // All changes of one command arrive in one turn of the event loop.
     if (waiting.length > 1) return
     setImmediate(() => {
       const changes = waiting
@@ -54,7 +54,7 @@ function changeOf (record: LedgerRecord): ChangeWithId {
   }
 }
 
-/** Of each kind its changes; several tokens are one. */
+/** Groups the changes by kind, and merges several changes of tokens into one with their number and first ids. */
 function summed (changes: readonly ChangeWithId[]): Applied[] {
   return [...new Set(changes.map(({ kind }) => kind))].flatMap((kind): readonly Applied[] => {
     const same = changes.filter(change => change.kind === kind)

@@ -82,7 +82,7 @@ export const variables = {
   JWT_JWKS_TIMEOUT_MS: variable(
     integer(100, 600_000),
     '2000',
-    'How long to wait for the keys of an identity provider, in milliseconds, with its metadata.'
+    'How long to wait for the keys of an identity provider and its metadata, in milliseconds.'
   ),
   /** Besides the endpoint's own URL. */
   JWT_AUDIENCE: variable(

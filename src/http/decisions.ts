@@ -25,7 +25,7 @@ declare module 'fastify' {
   }
 }
 
-const isWatched = 'decisionsAreSaid'
+const isWatched = 'decisionsAreEmitted'
 
 /** The decisions of a scope, inherited from an outer scope if that has them. */
 export function decisionsOf (fastify: FastifyInstance): Decisions {
@@ -43,7 +43,7 @@ export function measuresOf (fastify: FastifyInstance): Measures {
  * Emits a decision for each request of this scope. `lines`: which of them are logged. `onArrival` is called
  * with each request, in the same hook.
  */
-export function sayDecisions (
+export function emitDecisions (
   fastify: FastifyInstance,
   lines: Lines,
   onArrival?: (request: FastifyRequest, reply: FastifyReply) => void
@@ -72,7 +72,7 @@ function linesOf (fastify: FastifyInstance): Lines {
 }
 
 /** For a request that an earlier hook refused. Does nothing if our hook has seen the request. */
-export function sayDecisionAbout (request: FastifyRequest, reply: FastifyReply): void {
+export function emitDecisionIfMissed (request: FastifyRequest, reply: FastifyReply): void {
   const { server } = request
   if (server.hasDecorator(isWatched)) follow(request, reply, linesOf(server))
 }
@@ -84,7 +84,7 @@ function follow (request: FastifyRequest & TimedRequest, reply: FastifyReply, li
   const { raw } = reply
   let isOver = false
   const end = (isCut: boolean): void => {
-    if (!isOver) sayWhenEnded(request, reply, isCut, lines)
+    if (!isOver) emitWhenEnded(request, reply, isCut, lines)
     isOver = true
   }
   // Not `once`, which wraps each listener: neither event is emitted twice.
@@ -94,7 +94,7 @@ function follow (request: FastifyRequest & TimedRequest, reply: FastifyReply, li
 }
 
 /** For an answer that no hook saw. */
-export function sayDecision (request: FastifyRequest, reply: FastifyReply, refusal: Refusal): void {
+export function emitDecision (request: FastifyRequest, reply: FastifyReply, refusal: Refusal): void {
   const { server } = request
   if (server.hasDecorator('decisions')) {
     server.decisions.note(decisionOf(request, reply, false, noFields, refusal), request.log)
@@ -102,7 +102,7 @@ export function sayDecision (request: FastifyRequest, reply: FastifyReply, refus
 }
 
 /** For a call by the app itself, which has no request, address or credential. */
-export function sayCallInProcess (fastify: FastifyInstance, exchange: Exchange): void {
+export function emitCallInProcess (fastify: FastifyInstance, exchange: Exchange): void {
   const { caller: { principal, requestId }, method, params, why, outcome: result = 'ok', fault } = exchange
   const fields = fieldsOf({ method, params })
   const { credential: _, ...who } = whoOf(principal)
@@ -129,7 +129,7 @@ export function sayCallInProcess (fastify: FastifyInstance, exchange: Exchange):
 }
 
 /** A call in a session may outlive the answer to its request: the caller reconnects for the rest. */
-function sayWhenEnded (request: FastifyRequest, reply: FastifyReply, isCut: boolean, lines: Lines): void {
+function emitWhenEnded (request: FastifyRequest, reply: FastifyReply, isCut: boolean, lines: Lines): void {
   const exchanges = exchangesOf(request)
   // The usual case: every message has ended, so nothing has to be awaited.
   if (exchanges.every(({ ended }) => ended)) return say(request, reply, isCut, lines)

@@ -16,20 +16,20 @@ import {
   UnsupportedMediaTypeError
 } from '../errors.js'
 
-/** Set on the config of a route whose errors are attributed to its hooks or to its handler. */
-const isTold = Symbol('the handler says when it begins')
+/** Set on the config of a route for which `handlerBegins` is called before the handler runs. */
+const marksBegin = Symbol('the begin of the handler is marked')
 /** Set on the config of a route whose handler calls `handlerBegins` itself and needs no hook for it. */
-export const tellsItself = Symbol('the handler says itself when it begins')
+export const callsHandlerBegins = Symbol('the handler marks its own begin')
 /** Set on a request whose handler has begun. */
 const hasBegun = Symbol('the handler has begun')
 
-type ToldRequest = FastifyRequest & { [hasBegun]?: boolean }
+type MarkedRequest = FastifyRequest & { [hasBegun]?: boolean }
 
 /** Distinguishes errors of hooks from errors of handlers, on each route added to `fastify` from now on. */
 export function tellHooksFromHandlers (fastify: FastifyInstance): void {
   fastify.addHook('onRoute', route => {
-    route.config = Object.assign({}, route.config, { [isTold]: true })
-    if (tellsItself in route.config) return
+    route.config = Object.assign({}, route.config, { [marksBegin]: true })
+    if (callsHandlerBegins in route.config) return
     // A route's own hooks run after those of its scope, so this hook runs last.
     route.preHandler = [...[route.preHandler ?? []].flat(), begin]
   })
@@ -40,7 +40,7 @@ function begin (request: FastifyRequest, _reply: FastifyReply, done: () => void)
   done()
 }
 
-export function handlerBegins (request: ToldRequest): void {
+export function handlerBegins (request: MarkedRequest): void {
   request[hasBegun] = true
 }
 
@@ -51,7 +51,7 @@ export function handlerBegins (request: ToldRequest): void {
 export function isErrorOfHook (request: FastifyRequest): boolean {
   if (request.is404) return true
   const config: object = request.routeOptions.config
-  return isTold in config && (request as ToldRequest)[hasBegun] !== true
+  return marksBegin in config && (request as MarkedRequest)[hasBegun] !== true
 }
 
 const byStatus: ReadonlyMap<number, typeof ForbiddenError> = new Map(

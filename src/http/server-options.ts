@@ -7,7 +7,7 @@ import { BadHttpError, type Refusal } from '../errors.js'
 import { refusalBody, toRefusal } from '../to-refusal.js'
 import { loggable } from '../log/serialize-error.js'
 import { outcomeOf, reasonClassOf } from '../telemetry/classify.js'
-import { sayDecision } from './decisions.js'
+import { emitDecision } from './decisions.js'
 import { createRequestIds, requestIdHeader, sendRequestId } from './request/request-id.js'
 import { loggerOptions, RequestLog } from './request-log.js'
 import { isMalformedUrl, sanitize, sendRefusal } from './refusal-reply.js'
@@ -87,7 +87,7 @@ export function serverOptions (options: HttpOptions = {}): FastifyHttpOptions<Se
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => {
       const refusal = sanitize(error, request, reply)
-      reply.raw.once('finish', () => { sayDecision(request, reply, refusal) })
+      reply.raw.once('finish', () => { emitDecision(request, reply, refusal) })
       reply.header('vary', 'Origin')
       sendRequestId(request, reply)
       sendRefusal(refusal, request, reply)

@@ -7,9 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf } from './guards.js'
 import { requireOwnPath } from './path-owner.js'
 
-/** After this time the lock of a killed process is free. Longer than a busy machine stalls a live holder. */
+/** After this time the lock of a killed process is free. Longer than a busy machine delays a renewal. */
 const staleLockMs = 10_000
-/** How often a holder shows that it lives. */
+/** How often the holder of a lock renews it. */
 const renewLockMs = 1000
 /** Long enough to outlast a stale lock or a queue of other writers. */
 const defaultWaitMs = 20_000

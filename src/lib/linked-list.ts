@@ -40,7 +40,7 @@ export class LinkedList<T> implements Iterable<T> {
     return after === this.#ends ? undefined : after as Place<T>
   }
 
-  /** Members may not leave meanwhile. */
+  /** Do not remove members during an iteration. */
   * [Symbol.iterator] (): Generator<T> {
     for (let place = this.#ends.after; place !== this.#ends; place = place.after) yield place.value as T
   }

@@ -11,7 +11,7 @@ type Callback = (error: Error | null, result?: { current: number, ttl: number })
 
 /** Stands in for the request, because the plugin would also read the route's `rateLimit.groupId`. */
 interface Subject {
-  /** The plugin makes its key of it. All subjects have the same: it asks for one at a time. */
+  /** The plugin derives its key from this. The same for all subjects, because `asks` name the buckets. */
   readonly ip: typeof oneIp
   readonly asks: readonly Ask[]
   /** `undefined` until the store has answered. */
@@ -28,13 +28,13 @@ const noOptions: Subject['routeOptions'] = Object.freeze({})
  * `limits`.
  */
 export async function createCounter (limits: Limits): Promise<CountAsks> {
-  /** What is counted at this moment: the plugin asks its store at once. */
+  /** The subject of the call in progress. The plugin calls its store synchronously. */
   let current: Subject | undefined
 
   class Store {
     incr (_key: string, callback: Callback): void {
       const subject = current
-      if (subject === undefined) return callback(new Error('The limiter asks its store too late'))
+      if (subject === undefined) return callback(new Error('@fastify/rate-limit did not call its store synchronously'))
       const tell = (taken: readonly Taken[]): void => {
         subject.taken = taken
         const { used = 0, ttlMs = 0, fits = true } = taken.at(-1) ?? {}
@@ -60,7 +60,7 @@ export async function createCounter (limits: Limits): Promise<CountAsks> {
 
   async function settled (counted: ReturnType<typeof count>, subject: Subject): Promise<readonly Taken[]> {
     await counted
-    if (subject.taken === undefined) throw new Error('The limiter let a key pass uncounted')
+    if (subject.taken === undefined) throw new Error('@fastify/rate-limit did not call its store')
     return subject.taken
   }
 

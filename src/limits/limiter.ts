@@ -75,7 +75,7 @@ export function limiterOf (options: LimiterOptions, limits: Limits, count: Count
     return { bucket: bucketFor(key), cost, max: ownMax, windowMs }
   }
 
-  /** Kept, because most requests come from a few callers. */
+  /** Cached, because most requests come from a few callers. */
   function bucketFor (key: string): string {
     const kept = buckets.get(key)
     if (kept !== undefined) return kept
@@ -130,7 +130,7 @@ export function limiterOf (options: LimiterOptions, limits: Limits, count: Count
   }
 }
 
-/** Names of buckets that a limiter keeps. */
+/** The most bucket names that a limiter caches. */
 const mostBuckets = 1000
 const nothing: Taken = Object.freeze({ fits: false, used: 0, ttlMs: 0 })
 

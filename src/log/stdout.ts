@@ -7,8 +7,9 @@ const maxWaitingBytes = 8 * 1024 * 1024
 /** Above this size, lines are written before the turn ends. */
 const longestTurn = 64 * 1024
 const retryMs = 50
-/** A reader counts as stopped after this time. Shutdown waits so long for a reader that has not. */
+/** A reader that has read nothing for this time counts as stopped. */
 const stoppedMs = 1000
+/** The longest wait for a slow reader when the process exits. */
 const longestEndMs = 10_000
 
 export interface LineSink {

@@ -82,7 +82,7 @@ export function operationsOf (
   { tools, resources, prompts, apps, changes, rights }: Catalog,
   { taken, forget = () => {}, open = inProcess, over = () => {} }: OperationsPlace
 ): Endpoint {
-  /** The page of an app comes and goes with its tool. */
+  /** The page of an app is added and removed with its tool. */
   const tell = (kind: Kind, item: Item): void => {
     changes.publish({ kind, item })
     const page = kind === 'tools' ? apps.pageOf(item) : undefined

@@ -37,7 +37,7 @@ export interface Edge {
 const loopbackHosts = ['localhost', '127.0.0.1', '[::1]'] as const
 /** `uri-host [":" port]` of RFC 9110 §7.2, without obscure forms that only a URL parser accepts. */
 const hostForm = /^(\[[0-9a-f:.]{2,45}\]|[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?)(?::(\d{1,5}))?$/
-/** Of an app or an extension: no host of the network, and not always the name of one, such as `-`. */
+/** The authority of an app or extension. It need not be a valid host name, such as `-`. */
 const appAuthority = /^[a-z0-9_.-]{1,253}$/
 const originForm = /^([a-z][a-z0-9+.-]*):\/\/([^\s\p{Cc}/?#@\\*%]+)$/iu
 /** Schemes without a usable origin: pages of `file` have the origin `null`, and the others serve no pages. */

@@ -25,6 +25,6 @@ function textOf (value: Value): string {
 }
 
 /** Escapes quotes as well, because values may be in attributes. */
-export function escapeHtml (text: string): string {
+function escapeHtml (text: string): string {
   return text.replace(/[&<>"'`]/g, character => `&#${character.charCodeAt(0)};`)
 }

@@ -14,7 +14,7 @@ export interface RedisRecordsOptions {
 }
 
 /** The topic of new records. */
-export const recordTopic = 'record'
+const recordTopic = 'record'
 const batch = 500
 /** How often expired records are deleted. Each instance does so, at slightly different times. */
 const sweepMs = 60 * 60_000

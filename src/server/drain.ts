@@ -61,7 +61,7 @@ export function drainOnEnd (
     process.exit(exitCode)
   }
 
-  // Not by `exitCode`: the first signal after an uncaught error must not cut off the calls either.
+  // Does not check `exitCode`: the first signal after an uncaught error must not end the process at once.
   onStopSignals({
     first: signal => {
       app.log.info({ signal }, 'stopping')
@@ -82,7 +82,7 @@ export function drainOnEnd (
   }
 }
 
-/** A timer may be late, and what has happened meanwhile is told in later turns. */
+/** Waits a few turns of the event loop, so that events behind a late timer are handled first. */
 async function turns (): Promise<void> {
   for (let count = 0; count < 3; count++) await laterTurn()
 }

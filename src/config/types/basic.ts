@@ -102,7 +102,7 @@ export function filePath (): SettingType<string> {
   return text(path => path)
 }
 
-/** The same kind, with `undefined` if nothing is set. */
+/** The same type, or `undefined` if nothing is set. */
 export function optional<T> (kind: SettingType<T>): SettingType<T | undefined> {
   return { ...kind, unset: undefined }
 }

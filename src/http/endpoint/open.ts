@@ -21,7 +21,7 @@ import type { Principal } from '../../principal/principal.js'
 import { Tracing } from '../../telemetry/tracing.js'
 import { MemoryOneTimeStore } from '../../tokens/one-time-store.js'
 import type { Item } from '../../tools/tool.js'
-import { decisionsOf, measuresOf, sayCallInProcess } from '../decisions.js'
+import { decisionsOf, measuresOf, emitCallInProcess } from '../decisions.js'
 import { mcpHandler, noLonger } from './handler.js'
 import { addMeasures, sessionDecisions } from './measures.js'
 import { defaultInfo } from '../server-info.js'
@@ -131,7 +131,7 @@ export async function openEndpoint (fastify: FastifyInstance, options: McpOption
     taken: () => { silenceMs = longestSilenceMs(catalog, requestTimeoutMs) },
     forget: keyId => { forgotten?.forget(keyId) },
     open: principal => new Exchange(callerInProcess(principal, fastify.log), requestTimeoutMs, shared),
-    over: exchange => { sayCallInProcess(fastify, exchange) }
+    over: exchange => { emitCallInProcess(fastify, exchange) }
   })
   if (beforeCall !== undefined) operations.beforeCall(beforeCall)
   if (afterCall !== undefined) operations.afterCall(afterCall)

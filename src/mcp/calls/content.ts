@@ -8,7 +8,7 @@ const isText = (value: unknown): boolean => typeof value === 'string'
 const orNone = (is: (value: unknown) => boolean) => (value: unknown): boolean => value === undefined || is(value)
 
 /** Base64 without white space. */
-export function isBase64 (value: unknown): boolean {
+function isBase64 (value: unknown): boolean {
   if (typeof value !== 'string') return false
   const text = /\s/.test(value) ? value.replace(/\s+/g, '') : value
   return text.length % 4 === 0 && /^[\w+/-]*={0,2}$/.test(text) && !/[_-]/.test(text)

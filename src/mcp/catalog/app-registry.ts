@@ -1,4 +1,4 @@
-/** The apps of an endpoint: each is a tool and a page, which come and go together. */
+/** The apps of an endpoint: each is a tool and a page, which are added and removed together. */
 import type { FreezeGate } from '../../freeze/freezes.js'
 import { isRecord } from '../../lib/guards.js'
 import type { App } from '../../tools/app.js'
@@ -72,7 +72,7 @@ export class AppRegistry {
     return app === undefined ? undefined : pageFor(app, tool)
   }
 
-  /** Calls `listener` when the first app comes and when the last one goes. */
+  /** Calls `listener` when the first app is added and when the last one is removed. */
   onFirstOrLast (listener: () => void): void {
     this.#listeners.add(listener)
   }

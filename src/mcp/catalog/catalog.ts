@@ -126,7 +126,7 @@ export class Catalog {
       : this.rights.sees(principal, change.item)
   }
 
-  /** Begins a watch of a resource that the principal may read. Returns what ends it. */
+  /** Begins a watch of a resource that the principal may read. Returns a function that ends it. */
   watchResource (principalId: string, uri: string): () => void {
     const found = this.resources.find(uri)
     if (found === undefined) return () => {}

@@ -23,7 +23,7 @@ import { Slots } from '../slots/pool.js'
 import type { Streams } from '../streams/streams.js'
 import { type AnswerForm, Responder, SlotResponder } from '../slots/responder.js'
 import { createServer } from './sdk-server.js'
-import { agreeable, served } from './revisions.js'
+import { withServedRevision, served } from './revisions.js'
 import { type SessionListener, type SessionStores, Sessions, type SessionsOptions } from './sessions/sessions.js'
 import type { Bus } from '../../fleet/bus.js'
 import { InProcessBus } from '../../fleet/in-process-bus.js'
@@ -254,7 +254,7 @@ class LegacySlot implements Transport {
   /** Serves one request and calls `done` once, with whether this slot may serve another one. */
   serve (request: RpcRequest, exchange: Exchange, writer: ReplyWriter, done: (clean: boolean) => void): void {
     this.responder.begin({ request, exchange, writer, done })
-    this.onmessage?.(forSdk(agreeable(request)))
+    this.onmessage?.(forSdk(withServedRevision(request)))
   }
 
   async start (): Promise<void> {}

@@ -9,7 +9,7 @@ export const served: readonly string[] = SUPPORTED_PROTOCOL_VERSIONS.filter(revi
  * The `initialize` request for the SDK. A revision that is not served is treated like an unknown one: the answer
  * names the latest revision (MCP 2025-11-25, Lifecycle, Version Negotiation).
  */
-export function agreeable<T extends RpcRequest> (request: T): T {
+export function withServedRevision<T extends RpcRequest> (request: T): T {
   const { method, params } = request
   if (method !== 'initialize' || served.includes(String(params?.protocolVersion))) return request
   return { ...request, params: { ...params, protocolVersion: LATEST_PROTOCOL_VERSION } }

@@ -23,13 +23,13 @@ const keyword = '$remembered'
 const rootId = 'root'
 
 /** Keywords that depend on what a referenced schema evaluated, or that change the base of references. */
-const asking = ['$id', 'unevaluatedProperties', 'unevaluatedItems', '$dynamicRef', '$recursiveRef']
+const uncacheable = ['$id', 'unevaluatedProperties', 'unevaluatedItems', '$dynamicRef', '$recursiveRef']
 
 /** False if the references of a schema cannot be cached: they lead to another document, or such keywords are used. */
 export function mayRemember (schema: JsonSchema): boolean {
   return !some(
     schema,
-    part => asking.some(name => name in part) || ('$ref' in part && !String(part.$ref).startsWith('#'))
+    part => uncacheable.some(name => name in part) || ('$ref' in part && !String(part.$ref).startsWith('#'))
   )
 }
 

@@ -38,7 +38,7 @@ export function isOutcome ({ code }: Refusal): boolean {
 }
 
 /** The text for a model: what happened, how long to wait, and the request id for the operator. */
-export function outcomeText (refusal: Refusal, requestId: string): string {
+function outcomeText (refusal: Refusal, requestId: string): string {
   const { code, message, data } = refusal
   if (code === HandlerRefusalError.code) return message
   const wait = typeof data?.retryAfterMs === 'number' ? `, retryAfterMs: ${data.retryAfterMs}` : ''

@@ -46,9 +46,9 @@ export interface Grants {
 const dayMs = 24 * 60 * 60_000
 const idleMs = 30 * dayMs
 /** For this time after a rotation, the replaced refresh token returns the same successor again. */
-export const repeatMs = 60_000
+const repeatMs = 60_000
 /** The same for the last replaced refresh token, if its successor has not been used. */
-export const graceMs = 10 * 60_000
+const graceMs = 10 * 60_000
 const maxPerSubject = 100
 const tokenForm = /^mcp_refresh_([0-9a-f]{24})_(\d{1,9})_([\w-]{43})$/
 

@@ -44,7 +44,7 @@ export function readIssuersFile (path: string): readonly IssuerEntry[] {
 }
 
 /** The entries of the text of such a file. Throws an `IssuersFileError`. */
-export function parseIssuers (text: string): readonly IssuerEntry[] {
+function parseIssuers (text: string): readonly IssuerEntry[] {
   let json: unknown
   try {
     json = JSON.parse(text)

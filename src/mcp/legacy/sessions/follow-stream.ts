@@ -36,7 +36,7 @@ export async function followStream (followed: Followed): Promise<void> {
   const { session, bus, log, stream, name, n, kept } = followed
   const { readable } = stream
   const instance = writerOf(name)
-  const word = instance === bus.id ? undefined : new Word(followed, instance)
+  const notifications = instance === bus.id ? undefined : new EventNotifications(followed, instance)
   let last = n
   try {
     for (
@@ -46,8 +46,8 @@ export async function followStream (followed: Followed): Promise<void> {
       for (const event of rest.events) {
         const room = stream.write(event.message, `${name}.${event.n}`)
         last = event.n
-        // The post of a call on this instance waits for its reader itself.
-        if (room !== undefined && word !== undefined) await room
+        // A call on this instance waits for the reader itself.
+        if (room !== undefined && notifications !== undefined) await room
       }
       if (rest.isOver) {
         readable.once('close', () => {
@@ -57,16 +57,16 @@ export async function followStream (followed: Followed): Promise<void> {
       }
       const writer = session.writerOf(name)
       if (writer?.attach(stream, last) === true) return
-      if (writer === undefined && (word === undefined || !(await bus.isAlive(instance)))) {
+      if (writer === undefined && (notifications === undefined || !(await bus.isAlive(instance)))) {
         await answerLost(followed, rest)
         break
       }
-      await word?.next()
+      await notifications?.next()
       const read = log.read(session.id, name, last)
       rest = read instanceof Promise ? await read : read
     }
   } finally {
-    word?.end()
+    notifications?.end()
   }
   stream.end()
 }
@@ -108,10 +108,10 @@ async function answerLost ({ session, log, stream, name, requestId }: Followed, 
   }
 }
 
-/** Another instance announces new events of a stream. */
-class Word {
+/** Waits for notifications of another instance about new events of a stream. */
+class EventNotifications {
   readonly #bus: Bus
-  readonly #letter: { readonly session: string, readonly name: string }
+  readonly #request: { readonly session: string, readonly name: string }
   readonly #instance: string
   readonly #stop: () => void
   #isAsked = false
@@ -120,7 +120,7 @@ class Word {
 
   constructor ({ bus, session, name, stream: { readable } }: Followed, instance: string) {
     this.#bus = bus
-    this.#letter = { session: session.id, name }
+    this.#request = { session: session.id, name }
     this.#instance = instance
     const stop = bus.on('session-event', message => {
       if (!isRecord(message) || message.session !== session.id || message.name !== name) return
@@ -139,7 +139,7 @@ class Word {
   async next (): Promise<void> {
     if (!this.#isAsked) {
       this.#isAsked = true
-      await this.#bus.tell(this.#instance, 'session-follow', { ...this.#letter, by: this.#bus.id })
+      await this.#bus.tell(this.#instance, 'session-follow', { ...this.#request, by: this.#bus.id })
       return
     }
     if (!this.#hasCome) {
@@ -181,8 +181,8 @@ export class Followers {
   /** Announces new events of a stream. */
   tell (name: string): void {
     const followers = this.#byStream.get(name)
-    for (const [instance, isTold] of followers ?? []) {
-      if (isTold) continue
+    for (const [instance, isBeingNotified] of followers ?? []) {
+      if (isBeingNotified) continue
       followers?.set(instance, true)
       // One notification for all events in this turn of the event loop.
       setImmediate(() => {

@@ -39,8 +39,8 @@ export function listenToInstances (
       if (isChange(change) && typeof version === 'number') session.apply(change, version)
     }),
     on('session-listens', (session, { instance, stream }) => {
-      if (instance === bus.id) session.standing.told(String(stream))
-      else session.standing.outlisten()
+      if (instance === bus.id) session.standing.announced(String(stream))
+      else session.standing.replacedElsewhere()
     }),
     on('session-follow', (session, { name, by }) => {
       if (typeof name === 'string' && typeof by === 'string') session.follow(name, by)

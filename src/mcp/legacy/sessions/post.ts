@@ -19,7 +19,7 @@ import type { EventLog } from './event-log.js'
 export const primedSince = '2025-11-25'
 
 /** A longer call is answered with a stream, so that its caller can resume it. */
-export const momentMs = 100
+const momentMs = 100
 
 /** What a post needs from its session. */
 export interface PostHost {

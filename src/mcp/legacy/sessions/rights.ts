@@ -1,4 +1,4 @@
-/** The rights that a session was used with, as JSON. Its events and questions are not shown to lesser rights. */
+/** The rights that a session was used with, as JSON. A credential with fewer rights sees none of its events. */
 import { type Refusal, SessionNotFoundError } from '../../../errors.js'
 import { sha256 } from '../../../lib/sha256.js'
 import { holdsScope } from '../../../principal/access.js'

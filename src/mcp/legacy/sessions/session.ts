@@ -160,7 +160,7 @@ export class Session implements CallsHost {
     const told = store.isShared
       // If other instances cannot be told now, they cannot respond either; a newer stream ends this one.
       ? bus.tellAll('session-listens', { session: this.id, instance: bus.id, stream: standing.id })
-        .catch(() => { standing.isTold = true })
+        .catch(() => { standing.isAnnounced = true })
       : undefined
     return after(told, () => after(standing.begin(lastId), () => reply))
   }

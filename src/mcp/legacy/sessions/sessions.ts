@@ -62,7 +62,7 @@ export interface SessionsContext extends SessionStores {
 }
 
 const sweepMs = 30_000
-/** The numbers of a session that has nothing open on this instance. */
+/** How long an unused session without open calls or streams stays in the memory of this instance. */
 const keepIdleMs = 60_000
 /** The format of `randomUUID`: no other text becomes part of a key name. */
 const idForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -175,7 +175,8 @@ export class Sessions {
     return known
   }
 
-  /** Requires all rights that the session was used with: lesser rights must not end calls of greater ones. */
+  /** Requires all rights that the session was used with: a credential with fewer rights must not end
+   * calls of one with more. */
   async #delete ({ id, record }: Session, { principal }: McpRequest): Promise<Reply> {
     if (!areHeld(record.rights, rightsOf(principal))) {
       throw new SessionNotFoundError({ reason: 'the session was used with more rights' })

@@ -27,8 +27,8 @@ const eventId = /^c\.([0-9-]{1,48})$/
 export class StandingStream {
   readonly id: string = randomUUID()
   readonly stream: EventStream
-  /** All instances have been told of it, in the order of all announcements. */
-  isTold = false
+  /** True once its announcement has come back: announcements that arrive later are of newer streams. */
+  isAnnounced = false
   readonly #host: StandingHost
   readonly #principal: Principal
   readonly #catalog: Catalog
@@ -120,19 +120,19 @@ export class NewestStanding {
     return standing
   }
 
-  /** The announcement of the stream `id` has come back: later announcements are of newer streams. */
-  told (id: string): void {
-    if (this.#standing?.id === id) this.#standing.isTold = true
+  /** Called when the announcement of the stream `id` comes back from the bus. */
+  announced (id: string): void {
+    if (this.#standing?.id === id) this.#standing.isAnnounced = true
   }
 
-  /** Announcements may have been missed. */
+  /** Announcements may have been missed, so the next one counts as newer. */
   doubt (): void {
-    if (this.#standing !== undefined) this.#standing.isTold = true
+    if (this.#standing !== undefined) this.#standing.isAnnounced = true
   }
 
-  /** Another instance has a standing stream. It is older if the announcement of the one here has not come back yet. */
-  outlisten (): void {
-    if (this.#standing?.isTold === true) this.end()
+  /** Called for the announcement of another stream: ends the one here if that one is newer. */
+  replacedElsewhere (): void {
+    if (this.#standing?.isAnnounced === true) this.end()
   }
 
   end (): void {

@@ -79,7 +79,7 @@ export function readClientMetadata (
  * Removes control characters, line breaks and marks that change the text direction. The name is shown on our
  * pages, so it must not be able to imitate their text (spoofing).
  */
-export function readableName (name: string): string {
+function readableName (name: string): string {
   return name
     .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu, ' ')
     .replace(/\s+/g, ' ')

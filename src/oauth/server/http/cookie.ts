@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 
 /** `__Host-`: other hosts and plain http cannot set it. On loopback, browsers accept it over http. */
-export const cookieName = '__Host-mcp-sign-in'
+const cookieName = '__Host-mcp-sign-in'
 const valueForm = /^[\w-]{43}$/
 
 /** Returns the value. `undefined` if the cookie is missing, occurs more than once or has another form. */

@@ -150,7 +150,7 @@ function requireNoBasic ({ headers }: FastifyRequest): void {
  * Converts any thrown value into an error that is safe to send. A fault becomes `server_error` without
  * details.
  */
-export function asOAuthError (
+function asOAuthError (
   error: unknown,
   malformed: 'invalid_request' | 'invalid_client_metadata' = 'invalid_request'
 ): OAuthError {

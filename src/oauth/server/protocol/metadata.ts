@@ -16,7 +16,7 @@ export const clientSources = ['documents', 'registered', 'dynamic'] as const
 export type ClientSource = typeof clientSources[number]
 
 export const idJagGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
-export const idJagProfile = 'urn:ietf:params:oauth:grant-profile:id-jag'
+const idJagProfile = 'urn:ietf:params:oauth:grant-profile:id-jag'
 export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /** Accepted signature algorithms of client assertions. */

@@ -64,7 +64,7 @@ export function areRedirectUris (uris: unknown, rules: RedirectRules = {}): uris
 }
 
 /** True for http on loopback. Any program that listens on the port gets the code. */
-export function isLoopbackRedirect (uri: string): boolean {
+function isLoopbackRedirect (uri: string): boolean {
   const [, , port] = loopback.exec(uri) ?? []
   return loopback.test(uri) && (port === undefined || (Number(port) > 0 && Number(port) <= 65_535))
 }
