@@ -32,7 +32,15 @@ export async function withFileLock<T> (
   waitMs = defaultWaitMs
 ): Promise<T> {
   requireOwnPath(path)
-  const file = await followLinks(path)
+  return await underLock(await followLinks(path), work, waitMs)
+}
+
+/** Like `withFileLock`, but for any path, and as it is: links are not followed. */
+export async function underLock<T> (
+  file: string,
+  work: (file: LockedFile) => Promise<T>,
+  waitMs: number
+): Promise<T> {
   let isHeld = true
   const release = await takeLock(file, waitMs, () => {
     isHeld = false

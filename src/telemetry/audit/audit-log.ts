@@ -96,6 +96,9 @@ export class AuditLog implements Observer {
           continuation: (after, isTorn) => this.#chain.continuation(after, isTorn),
           onTurn: code => {
             this.#turn(code)
+          },
+          onRotationTurn: code => {
+            this.#turnRotation(code)
           }
         })
     this.#timer = setInterval(() => {
@@ -133,7 +136,7 @@ export class AuditLog implements Observer {
     return this.#file?.queuedBytes ?? 0
   }
 
-  /** True while records cannot be written or are dropped. */
+  /** True while records cannot be written or are dropped, or the file cannot be rotated. */
   get isDegraded (): boolean {
     return this.#file?.isFailing === true || this.#dropped > 0
   }
@@ -201,6 +204,16 @@ export class AuditLog implements Observer {
     }
     this.#log.info({ dropped: this.#droppedInAll }, 'The audit file can be written again.')
     this.#tellDropped()
+  }
+
+  #turnRotation (code: string | undefined): void {
+    if (code === undefined) this.#log.info({}, 'The audit file can be rotated again.')
+    else {
+      this.#log.error(
+        { code },
+        'The audit file cannot be rotated and grows: the server must be able to write to its directory.'
+      )
+    }
   }
 
   /** Logs the head of the chain outside the file: a chain alone does not show that its end was cut off. */

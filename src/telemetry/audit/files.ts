@@ -31,6 +31,18 @@ export async function asideNames (path: string): Promise<readonly string[]> {
 }
 
 /**
+ * The name for the next rotated file. It sorts after all others, even if the clock was set back. `undefined`:
+ * too many within a second.
+ */
+export function nextAsideName (name: string, last: string | undefined): string | undefined {
+  const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15)
+  const [, lastStamp = '', lastNumber = ''] = /\.(\d{8}T\d{6})-(\d{3})$/.exec(last ?? '') ?? []
+  if (stamp > lastStamp) return `${name}.${stamp}-000`
+  const number = Number(lastNumber) + 1
+  return number > 999 ? undefined : `${name}.${lastStamp}-${String(number).padStart(3, '0')}`
+}
+
+/**
  * The paths without repetitions, and the rotated files of a path before it. A shell lists `audit.jsonl*` the
  * other way round, which would look like tampering.
  */

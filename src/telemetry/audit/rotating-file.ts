@@ -2,9 +2,10 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import { underLock } from '../../lib/atomic-file.js'
 import { codeOf } from '../../lib/guards.js'
 import type { Head, Sealed } from './chain.js'
-import { asideNames } from './files.js'
+import { asideNames, nextAsideName } from './files.js'
 
 export interface RotatingFileOptions {
   readonly path: string
@@ -20,6 +21,8 @@ export interface RotatingFileOptions {
    * Called with the error's code when the file cannot be written, and with `undefined` when it can be again.
    */
   readonly onTurn: (code: string | undefined) => void
+  /** The same for rotation. A file that cannot be rotated is still written. */
+  readonly onRotationTurn: (code: string | undefined) => void
 }
 
 /** The end of an existing file, written by an earlier process. */
@@ -46,13 +49,15 @@ export class RotatingFile {
   #day = ''
   #inode = 0
   #isRotated = true
-  #lookedAt = 0
+  #lookedAt = -Infinity
+  #triedToRotateAt = -Infinity
   #last: Head | undefined
   /** The lines being written, and how many of their bytes are written already. */
   #batch: readonly Sealed[] = []
   #bytes = Buffer.alloc(0)
   #written = 0
   #failedBy: string | undefined
+  #unrotatedBy: string | undefined
   #flushing: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #isClosing = false
@@ -77,7 +82,7 @@ export class RotatingFile {
   }
 
   get queuedBytes (): number { return this.#queuedBytes }
-  get isFailing (): boolean { return this.#failedBy !== undefined }
+  get isFailing (): boolean { return this.#failedBy !== undefined || this.#unrotatedBy !== undefined }
 
   hasRoom (): boolean {
     return !this.#isClosed && this.#queuedBytes < this.#options.maxQueuedBytes
@@ -138,7 +143,7 @@ export class RotatingFile {
 
   /** New lines wait for more, unless there are many, the disk works again, or the file is being closed. */
   get #hasWork (): boolean {
-    const isUrgent = this.#isClosing || this.isFailing
+    const isUrgent = this.#isClosing || this.#failedBy !== undefined
     return this.#batch.length > 0 || this.#queue.length >= (isUrgent ? 1 : batchLines)
   }
 
@@ -183,14 +188,14 @@ export class RotatingFile {
   /** The file that is now at the path. An external program may have moved or deleted the old one. */
   async #ready (): Promise<FileHandle> {
     const { path } = this.#options
-    if (this.#file !== undefined && Date.now() - this.#lookedAt >= retryMs) {
-      this.#lookedAt = Date.now()
+    if (this.#file !== undefined && performance.now() - this.#lookedAt >= retryMs) {
+      this.#lookedAt = performance.now()
       if (await inodeOf(path) !== this.#inode) await this.#leave()
     }
     this.#file ??= await this.#open()
     // A half-written line must be completed in its own file.
-    if (this.#written === 0 && this.#isDue() && await inodeOf(path) === this.#inode) {
-      await this.#putAside()
+    if (this.#written === 0 && this.#isDue() && performance.now() - this.#triedToRotateAt >= retryMs) {
+      await this.#rotate()
       this.#file ??= await this.#open()
     }
     return this.#file
@@ -211,7 +216,7 @@ export class RotatingFile {
     this.#size = size
     // A file from another day is rotated at once.
     this.#day = size === 0 ? today() : mtime.toISOString().slice(0, 10)
-    this.#lookedAt = Date.now()
+    this.#lookedAt = performance.now()
     // A half-written line can only continue in its own file.
     if (isSame && this.#written > 0) return file
     this.#settle()
@@ -222,12 +227,29 @@ export class RotatingFile {
     return file
   }
 
+  async #rotate (): Promise<void> {
+    let code: string | undefined
+    try {
+      // Two processes that rotate at the same moment would overwrite each other's rotated file.
+      await underLock(this.#options.path, async () => { await this.#putAside() }, 0)
+    } catch (error) {
+      code = codeOf(error)
+    }
+    // Another process rotates it now.
+    if (code === 'ELOCKED') return
+    if (code !== undefined) this.#triedToRotateAt = performance.now()
+    if (code === this.#unrotatedBy) return
+    this.#unrotatedBy = code
+    this.#options.onRotationTurn(code)
+  }
+
   async #putAside (): Promise<void> {
     const { path } = this.#options
-    const name = nextName(basename(path), (await asideNames(path)).at(-1))
+    if (await inodeOf(path) !== this.#inode) return await this.#leave()
+    const name = nextAsideName(basename(path), (await asideNames(path)).at(-1))
     if (name === undefined) return
-    await this.#leave()
     await rename(path, join(dirname(path), name))
+    await this.#leave()
     const kept = await asideNames(path)
     for (const name of kept.slice(0, Math.max(0, kept.length - this.#options.keep))) {
       await rm(join(dirname(path), name), { force: true })
@@ -254,17 +276,6 @@ function isOfSystem (path: string): boolean {
 
 function today (): string {
   return new Date().toISOString().slice(0, 10)
-}
-
-/**
- * A name that sorts after all others, even if the clock was set back. `undefined`: too many within a second.
- */
-function nextName (name: string, last: string | undefined): string | undefined {
-  const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15)
-  const [, lastStamp = '', lastNumber = ''] = /\.(\d{8}T\d{6})-(\d{3})$/.exec(last ?? '') ?? []
-  if (stamp > lastStamp) return `${name}.${stamp}-000`
-  const number = Number(lastNumber) + 1
-  return number > 999 ? undefined : `${name}.${lastStamp}-${String(number).padStart(3, '0')}`
 }
 
 async function textAt (file: FileHandle, position: number): Promise<string> {

@@ -1,0 +1,86 @@
+/** Rotation of the audit file: several processes, missing rights, and a clock that was set back. */
+import { existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { AuditLog, type AuditOptions } from '../../../../src/telemetry/audit/audit-log.js'
+import { asideNames } from '../../../../src/telemetry/audit/files.js'
+import { verifyAudit } from '../../../../src/telemetry/audit/verify.js'
+import type { Decision } from '../../../../src/telemetry/decision.js'
+import { until } from '../../../support/until.js'
+
+interface Line { readonly level: string, readonly fields: Record<string, unknown>, readonly message: string }
+
+async function open (t: Test, options: AuditOptions): Promise<{ audit: AuditLog, lines: Line[] }> {
+  const lines: Line[] = []
+  const at = (level: string) => (fields: object, message: string) => {
+    lines.push({ level, fields: { ...fields }, message })
+  }
+  const audit = await AuditLog.open(options, { info: at('info'), error: at('error') })
+  t.teardown(async () => { await audit.close() })
+  return { audit, lines }
+}
+
+const called: Decision = {
+  kind: 'called',
+  outcome: 'allowed',
+  at: 0,
+  requestId: 'r-1',
+  principal: 'user:ada',
+  method: 'tools/list',
+  ms: 1.23456
+}
+
+t.test('processes that rotate one file at the same time lose no record', async t => {
+  const file = join(t.testdir({}), 'audit.jsonl')
+  const logs = await Promise.all(
+    Array.from({ length: 6 }, async () => (await open(t, { file, maxBytes: 2000, keep: 1000 })).audit)
+  )
+  for (let round = 0; round < 80; round++) {
+    for (const audit of logs) for (let i = 0; i < 20; i++) audit.note(called)
+    await sleep(12)
+  }
+  await Promise.all(logs.map(async audit => { await audit.close() }))
+  const names = await asideNames(file)
+  t.ok(names.length > 0)
+  const files = [...names.map(name => join(dirname(file), name)), file]
+  t.match(await verifyAudit(files), { fault: undefined, records: 6 * (2 + 80 * 20), chains: 6, notes: [] })
+})
+
+t.test('a file that cannot be rotated is still written, and degrades the service', async t => {
+  const file = join(t.testdir({}), 'audit.jsonl')
+  // In the place of the lock, for no rights stop root. Old, because a lock could be in use.
+  writeFileSync(`${file}.lock`, '')
+  utimesSync(`${file}.lock`, 0, 0)
+  const { audit, lines } = await open(t, { file, maxBytes: 300, maxQueuedBytes: 3000 })
+  for (let i = 0; i < 30; i++) {
+    audit.note(called)
+    await until(() => audit.queuedBytes === 0)
+  }
+  t.match([audit.isDegraded, audit.dropped], [true, 0])
+  t.match(lines, [{ level: 'error', fields: { code: 'ENOTDIR' }, message: /cannot be rotated/ }])
+  t.match(await verifyAudit([file]), { fault: undefined, records: 31 })
+  rmSync(`${file}.lock`)
+  await until(() => {
+    audit.note(called)
+    return !audit.isDegraded
+  })
+  t.match(lines.at(-1), { level: 'info', message: /can be rotated again/ })
+  await audit.close()
+  t.equal((await asideNames(file)).length > 0, true)
+})
+
+t.test('a removed file is replaced even if the clock was set back', async t => {
+  const file = join(t.testdir({}), 'audit.jsonl')
+  const { audit } = await open(t, { file })
+  await until(() => audit.queuedBytes === 0)
+  const { now } = Date
+  t.teardown(() => { Date.now = now })
+  Date.now = () => now() - 24 * 3600_000
+  rmSync(file)
+  await until(() => {
+    audit.note(called)
+    return existsSync(file)
+  })
+  t.match(readFileSync(file, 'utf8').split('\n')[0], /"continues":\d/)
+})
