@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { sha256 } from '../../lib/sha256.js'
 import type { NewGrant } from './grant.js'
-import type { Documents } from './documents/documents.js'
+import { type Documents, useOnce } from './documents/documents.js'
 
 /** The request and the grant that a code is bound to. */
 export interface CodeContents {
@@ -26,6 +26,8 @@ export interface Codes {
   peek: (code: string) => Promise<CodeContents | undefined>
   /** Uses a code. If several requests use it at the same time, exactly one gets `first`. */
   redeem: (code: string) => Promise<Redeemed>
+  /** True if a second request has used the code. */
+  isReused: (code: string) => Promise<boolean>
 }
 
 const codeMs = 60_000
@@ -34,6 +36,11 @@ const usedMs = 60 * 60_000
 const codeForm = /^mcp_code_[\w-]{43}$/
 
 export function createCodes (documents: Documents): Codes {
+  async function usedAgain (id: string, { grant }: CodeContents): Promise<Redeemed> {
+    await useOnce(documents, reuseOf(id), Date.now() + usedMs)
+    return { kind: 'again', grantId: grant.id }
+  }
+
   return {
     async issue (contents) {
       const code = `mcp_code_${randomBytes(32).toString('base64url')}`
@@ -60,7 +67,7 @@ export function createCodes (documents: Documents): Codes {
         issuedAt: number
         isUsed?: boolean
       }
-      if (isUsed === true) return { kind: 'again', grantId: contents.grant.id }
+      if (isUsed === true) return await usedAgain(id, contents)
       if (issuedAt + codeMs <= Date.now()) return { kind: 'none' }
       const isFirst = await documents.put(
         'code',
@@ -68,9 +75,16 @@ export function createCodes (documents: Documents): Codes {
         { contents, issuedAt, isUsed: true },
         { version: stored.version, endsAt: Date.now() + usedMs }
       )
-      return isFirst ? { kind: 'first', contents } : { kind: 'again', grantId: contents.grant.id }
-    }
+      return isFirst ? { kind: 'first', contents } : await usedAgain(id, contents)
+    },
+
+    isReused: async code => (await documents.get('once', reuseOf(sha256(code)))) !== undefined
   }
+}
+
+/** The document that records a second use. */
+function reuseOf (id: string): string {
+  return `reused-${id}`
 }
 
 /** Verifies the PKCE code verifier (RFC 7636 §4.6). */

@@ -8,7 +8,7 @@ import { freezePrincipal, type Principal, type Role } from '../../principal/prin
 import type { AuthorizationRequest } from './authorization-request.js'
 import type { Client } from './clients/client.js'
 import type { Codes } from './codes.js'
-import { type Documents, useOnce } from './documents/documents.js'
+import { type Documents, DocumentsFullError, useOnce } from './documents/documents.js'
 import { type AppKeyPort, type GrantKey, grantKeyOf, type GrantKeys } from './grant-keys.js'
 import type { Grants } from './grants.js'
 import { AuthorizationPageError } from './protocol/oauth-error.js'
@@ -128,7 +128,9 @@ export function createSignIn (options: SignInOptions): SignIn {
     if (cookie === undefined || sha256(cookie) !== sealed.browser) {
       throw over('the handle was given to another browser')
     }
-    if ((await documents.get('once', sealed.id)) !== undefined) throw over('the handle was used before')
+    for (const kind of ['once', 'denied'] as const) {
+      if ((await documents.get(kind, sealed.id)) !== undefined) throw over('the handle was used before')
+    }
     const client = await find(sealed.request.clientId)
     if (client === undefined || !matchesRedirect(client.redirectUris, sealed.request.redirectUri)) {
       throw over('the client is no longer known')
@@ -137,8 +139,19 @@ export function createSignIn (options: SignInOptions): SignIn {
   }
 
   /** The handle works once: the second request of a double click is refused. */
-  async function finish ({ id, endsAt }: SealedStep): Promise<void> {
-    if (!await useOnce(documents, id, endsAt)) throw over('the handle was used before')
+  async function finish ({ id, endsAt }: SealedStep, kind: 'once' | 'denied' = 'once'): Promise<void> {
+    if (!await useOnce(documents, id, endsAt, kind)) throw over('the handle was used before')
+  }
+
+  /** Like `finish`, but anyone can deny without a key: that must not fill the store for approvals. */
+  async function finishDenied (sealed: SealedStep): Promise<void> {
+    if (sealed.shown !== undefined) return await finish(sealed)
+    try {
+      await finish(sealed, 'denied')
+    } catch (error) {
+      // The page can then be used again, by the same browser and with a key.
+      if (!(error instanceof DocumentsFullError)) throw error
+    }
   }
 
   function consentOf (
@@ -200,7 +213,7 @@ export function createSignIn (options: SignInOptions): SignIn {
 
     async deny (handle, cookie) {
       const { sealed } = await open(handle, cookie)
-      await finish(sealed)
+      await finishDenied(sealed)
       const { redirectUri, state } = sealed.request
       return withAnswer(redirectUri, {
         error: 'access_denied',

@@ -62,10 +62,17 @@ export interface TokenEndpoint {
   revoke: (parameters: Fields) => Promise<GrantNews | undefined>
 }
 
+/** A client that proved its identity, if its metadata requires that. */
+interface Authenticated {
+  readonly client: Client
+  /** Marks its assertion as used. Rejects with `invalid_client` if it was used before. */
+  readonly useAssertion: () => Promise<void>
+}
+
 export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoint {
   const { clients, assertions, codes, grants, accessTokens, resource, accessTtlSeconds, verifyIdJag, onReuse } = options
 
-  async function authenticate (parameters: Fields): Promise<Client> {
+  async function authenticate (parameters: Fields): Promise<Authenticated> {
     const assertion = optionalParameter(parameters, 'client_assertion')
     if (assertion === undefined && parameters.client_secret !== undefined) {
       throw new OAuthError('invalid_client', 'Client secrets are not supported')
@@ -79,7 +86,7 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
       if (!client.authMethods.includes('none')) {
         throw new OAuthError('invalid_client', 'The client must authenticate with private_key_jwt')
       }
-      return client
+      return { client, useAssertion: async () => {} }
     }
     if (
       parameters.client_assertion_type !== assertionType ||
@@ -87,11 +94,10 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
     ) {
       throw new OAuthError('invalid_client', 'The client cannot authenticate with this method')
     }
-    await assertions.verify(client, assertion)
-    return client
+    return { client, useAssertion: await assertions.verify(client, assertion) }
   }
 
-  async function byCode (parameters: Fields, client: Client): Promise<Issued> {
+  async function byCode (parameters: Fields, { client, useAssertion }: Authenticated): Promise<Issued> {
     const code = required(parameters, 'code')
     const contents = await codes.peek(code)
     const isBound =
@@ -103,6 +109,7 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
         : parameters.redirect_uri === contents.redirectUri) &&
       provesChallenge(parameters.code_verifier, contents.challenge)
     if (!isBound) throw invalid('the code is unknown, or belongs to another client, redirect, challenge or resource')
+    await useAssertion()
     const redeemed = await codes.redeem(code)
     if (redeemed.kind === 'again') {
       // The code leaked: the tokens that it was exchanged for cannot be trusted (RFC 6749 §4.1.2).
@@ -113,26 +120,30 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
     if (redeemed.kind === 'none') throw invalid('the code has expired')
     await requireLiving(accessTokens, { ...contents.grant, createdAt: Date.now() })
     const { grant, refreshToken } = await grants.create(contents.grant)
+    // A second use at the same time may have come too early to find the grant.
+    if (await codes.isReused(code)) await grants.revoke(grant.id, { principal: grant.subject })
     await clients.dynamic?.used(client.id)
     return await answer(grant, refreshToken, grant.scopes, contents.wantsOffline, 'authorization_code')
   }
 
-  async function byRefreshToken (parameters: Fields, client: Client): Promise<Issued> {
+  async function byRefreshToken (parameters: Fields, { client, useAssertion }: Authenticated): Promise<Issued> {
     const token = required(parameters, 'refresh_token')
     const found = await grants.find(token, client.id)
     if (found === undefined) throw invalid('the refresh token is unknown')
     const scopes = narrowed(parameters.scope, found)
     await requireLiving(accessTokens, found)
+    await useAssertion()
     // Clients that authenticate need no rotation (OAuth 2.1 §4.3.1).
     const { grant, refreshToken } = await grants.refresh(token, client.id, client.authMethods.includes('none'))
     await clients.dynamic?.used(client.id)
     return await answer(grant, refreshToken, scopes, false, 'refresh_token')
   }
 
-  async function byAssertion (parameters: Fields, client: Client): Promise<Issued> {
+  async function byAssertion (parameters: Fields, { client, useAssertion }: Authenticated): Promise<Issued> {
     if (verifyIdJag === undefined) throw new OAuthError('unsupported_grant_type', 'The grant type is not supported')
     const assertion = required(parameters, 'assertion')
     const { subject, role, scopes: asserted } = await verifyIdJag(assertion, client.id)
+    await useAssertion()
     const requested = scopesIn(parameters.scope)
     const scopes = requested.length === 0 ? asserted : requested.filter(scope => holdsScope(asserted, scope))
     const grantId = randomBytes(12).toString('hex')
@@ -171,24 +182,25 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
       if (!['authorization_code', 'refresh_token', idJagGrant].includes(grantType)) {
         throw new OAuthError('unsupported_grant_type', 'The grant type is not supported')
       }
-      const client = await authenticate(parameters)
+      const by = await authenticate(parameters)
       if (!namesResource(parameters.resource, resource)) {
         throw new OAuthError('invalid_target', 'The resource must be the endpoint of this server')
       }
-      if (grantType === 'authorization_code') return await byCode(parameters, client)
+      if (grantType === 'authorization_code') return await byCode(parameters, by)
       return grantType === 'refresh_token'
-        ? await byRefreshToken(parameters, client)
-        : await byAssertion(parameters, client)
+        ? await byRefreshToken(parameters, by)
+        : await byAssertion(parameters, by)
     },
 
     async revoke (parameters) {
       const token = required(parameters, 'token')
-      const client = await authenticate(parameters)
+      const { client, useAssertion } = await authenticate(parameters)
       const byRefresh = await grants.find(token, client.id)
       const ended = byRefresh === undefined
         ? await grantOfAccessToken(accessTokens, token, client.id)
         : newsOf(byRefresh)
       if (ended === undefined) return undefined
+      await useAssertion()
       await grants.revoke(ended.id, { principal: ended.subject ?? client.id })
       return ended
     }

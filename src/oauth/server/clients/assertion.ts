@@ -16,10 +16,12 @@ export interface AssertionsOptions {
 
 export interface Assertions {
   /**
-   * Rejects with `invalid_client` if the assertion is not valid, and with `temporarily_unavailable` if the
-   * keys of the client cannot be fetched.
+   * Resolves to a function that marks the assertion as used, and rejects if it was used before. Call it once
+   * the rest of the request is valid: anyone can register a client with keys, and its assertions must not
+   * fill the store. Rejects with `invalid_client` if the assertion is not valid, and with
+   * `temporarily_unavailable` if the keys of the client cannot be fetched.
    */
-  verify: (client: Client, assertion: string) => Promise<void>
+  verify: (client: Client, assertion: string) => Promise<() => Promise<void>>
 }
 
 interface Keys {
@@ -107,12 +109,14 @@ export function createAssertions ({ documents, fetchDocument, audience }: Assert
       if (exp > Date.now() / 1000 + longestLifeSeconds + toleranceSeconds) {
         throw refused('it is valid for more than an hour')
       }
-      const isFirst = await useOnce(
-        documents,
-        sha256(`assertion ${client.id} ${jti}`),
-        (exp + toleranceSeconds + 1) * 1000
-      )
-      if (!isFirst) throw refused('its jti was used before')
+      return async () => {
+        const isFirst = await useOnce(
+          documents,
+          sha256(`assertion ${client.id} ${jti}`),
+          (exp + toleranceSeconds + 1) * 1000
+        )
+        if (!isFirst) throw refused('its jti was used before')
+      }
     }
   }
 }

@@ -3,9 +3,9 @@
 /**
  * `grant`: an approved client. `code`: an authorization code, by its digest. `client`: a client that
  * registered itself. `registered`: a client that the operator registered. `once`: an id that may be used
- * once.
+ * once. `denied`: a sign-in that was denied without a key.
  */
-export const documentKinds = ['grant', 'code', 'client', 'registered', 'once'] as const
+export const documentKinds = ['grant', 'code', 'client', 'registered', 'once', 'denied'] as const
 export type DocumentKind = typeof documentKinds[number]
 
 export interface StoredDocument {
@@ -77,6 +77,11 @@ export function hasEnded ({ endsAt }: { readonly endsAt: number | null }, now = 
 }
 
 /** Marks `id` as used until `endsAt`. False if it was already used. */
-export async function useOnce (documents: Documents, id: string, endsAt: number, value: object = {}): Promise<boolean> {
-  return await documents.put('once', id, value, { version: 0, endsAt })
+export async function useOnce (
+  documents: Documents,
+  id: string,
+  endsAt: number,
+  kind: 'once' | 'denied' = 'once'
+): Promise<boolean> {
+  return await documents.put(kind, id, {}, { version: 0, endsAt })
 }

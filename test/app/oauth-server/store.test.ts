@@ -1,0 +1,96 @@
+/** What strangers and concurrent requests can do to the store of the authorization server. */
+import Fastify, { type FastifyInstance } from 'fastify'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import t, { type Test } from 'tap'
+import oauthServer from '../../../plugins/oauth-server.js'
+import { type Documents, maxDocuments } from '../../../src/oauth/server/documents/documents.js'
+import { documentsInMemory } from '../../../src/oauth/server/documents/in-memory.js'
+import {
+  adaKey, approve, authorizeUrl, form, isRefreshRefused, open, pkce, press, publicUrl, register, signIn, token
+} from '../../support/sign-in.js'
+import { secret } from '../../support/tokens.js'
+
+async function appWith (t: Test, documents: Documents): Promise<FastifyInstance> {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(oauthServer, { publicUrl, jwtSecret: secret, apiKeys: [adaKey], documents })
+  return app
+}
+
+t.test('a denial without a key takes no room from approvals', async t => {
+  const documents = documentsInMemory()
+  const app = await appWith(t, documents)
+  const clientId = await register(app)
+  const page = await open(app, authorizeUrl(clientId, pkce().challenge))
+  t.equal((await press(app, page, 'deny')).status, 303)
+  t.equal((await press(app, page, 'deny')).status, 400)
+  t.equal((await press(app, page, 'continue', { key: adaKey })).status, 400)
+  t.same(await documents.list('once'), [])
+
+  for (let n = 1; n < maxDocuments; n++) await documents.put('denied', String(n), {}, { version: 0, endsAt: null })
+  const full = await open(app, authorizeUrl(clientId, pkce().challenge))
+  t.match((await press(app, full, 'deny')).location?.searchParams.get('error'), 'access_denied')
+  t.ok((await signIn(app, { clientId })).accessToken)
+})
+
+t.test('an assertion is stored only if the rest of the request is valid', async t => {
+  const documents = documentsInMemory()
+  const app = await appWith(t, documents)
+  const { privateKey, publicKey } = await generateKeyPair('ES256')
+  const clientId = await register(app, {
+    token_endpoint_auth_method: 'private_key_jwt',
+    jwks: { keys: [await exportJWK(publicKey)] }
+  })
+  const proof = {
+    client_id: clientId,
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: await new SignJWT({ jti: 'one' })
+      .setProtectedHeader({ alg: 'ES256' })
+      .setIssuer(clientId)
+      .setSubject(clientId)
+      .setAudience(publicUrl)
+      .setExpirationTime('5m')
+      .sign(privateKey)
+  }
+  const { redeem } = await approve(app, { clientId })
+  const before = await documents.list('once')
+  for (const bad of [
+    { ...redeem, code: `mcp_code_${'a'.repeat(43)}` },
+    { ...redeem, code_verifier: pkce().verifier },
+    { grant_type: 'refresh_token', refresh_token: 'garbage' }
+  ]) t.match(await token(app, { ...bad, ...proof }), { status: 400, body: { error: 'invalid_grant' } })
+  const revoked = await app.inject({ method: 'POST', url: '/oauth/revoke', ...form({ token: 'garbage', ...proof }) })
+  t.equal(revoked.statusCode, 200)
+  t.same(await documents.list('once'), before)
+
+  const first = await token(app, { ...redeem, ...proof })
+  t.equal(first.status, 200)
+  for (const [url, fields] of [
+    ['/oauth/token', { grant_type: 'refresh_token', refresh_token: first.body.refresh_token }],
+    ['/oauth/revoke', { token: first.body.refresh_token }]
+  ] as const) {
+    const again = await app.inject({ method: 'POST', url, ...form({ ...fields, ...proof }) })
+    t.match({ status: again.statusCode, body: again.json() }, { status: 401, body: { error: 'invalid_client' } })
+  }
+})
+
+t.test('a code used twice at once leaves no grant in the store', async t => {
+  const inner = documentsInMemory()
+  let replay: (() => Promise<unknown>) | undefined
+  const app = await appWith(t, {
+    ...inner,
+    async put (kind, id, value, options) {
+      // The second request comes after the code was redeemed, before its grant is stored.
+      if (kind === 'grant') await replay?.()
+      return await inner.put(kind, id, value, options)
+    }
+  })
+  const { redeem, clientId } = await approve(app)
+  let second: Awaited<ReturnType<typeof token>> | undefined
+  replay = async () => { second = await token(app, redeem) }
+  const { body } = await token(app, redeem)
+  replay = undefined
+  t.match(second, { status: 400, body: { error: 'invalid_grant' } })
+  t.same(await inner.list('grant'), [])
+  t.ok(await isRefreshRefused(app, clientId, body.refresh_token ?? ''))
+})
