@@ -30,6 +30,14 @@ function isThere (path: string): boolean {
     path.endsWith('/node_modules')
 }
 
+t.test('docs/decisions/0006-dependencies.md names every dependency', async t => {
+  const { dependencies, devDependencies, peerDependencies } = JSON.parse(textOf('package.json'))
+  const names = Object.keys({ ...dependencies, ...devDependencies, ...peerDependencies })
+  const page = textOf('docs/decisions/0006-dependencies.md')
+  t.ok(names.length > 30)
+  t.same(names.filter(name => !name.startsWith('@types/') && !page.includes(`\`${name}\``)), [])
+})
+
 for (const page of pages) {
   t.test(`${page} links to files and sections that exist`, async t => {
     const links = [...textOf(page).matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)/g)]

@@ -13,7 +13,7 @@ import { repeated } from '../terminal/parse-arguments.js'
 import { safeText } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
 
-const help = `
+const freezeHelp = `
 A running server with the same STATE_DIR (or REDIS_URL) applies this within a second: it ends the affected
 calls and streams, and refuses new ones with "Switched off by the operator". Callers can still authenticate,
 list items, and see with whoami what is off. While everything is off, /ready says "degraded".
@@ -22,8 +22,15 @@ list items, and see with whoami what is off. While everything is off, /ready say
   $ fastify-mcp-auth freeze --principal user:ada
   $ fastify-mcp-auth freeze --key k3vd81qmx0aa
   $ fastify-mcp-auth freeze --all
-  $ fastify-mcp-auth freeze --list
-  $ fastify-mcp-auth thaw --all`
+  $ fastify-mcp-auth freeze --list`
+
+const thawHelp = `
+A running server with the same STATE_DIR (or REDIS_URL) applies this within a second. --all ends what
+"freeze --all" began. A tool, caller or key that was switched off by itself stays off until it is named.
+
+  $ fastify-mcp-auth thaw --tool send-mail
+  $ fastify-mcp-auth thaw --all
+  $ fastify-mcp-auth thaw --list`
 
 interface Arguments {
   readonly all?: boolean
@@ -46,13 +53,13 @@ function switching (terminal: Terminal, name: 'freeze' | 'thaw', description: st
   const kind = name === 'freeze' ? 'frozen' : 'thawed'
   return new Command(name)
     .description(description)
-    .option('--all', 'everything except whoami')
+    .option('--all', name === 'freeze' ? 'everything except whoami' : 'everything that "freeze --all" switched off')
     .option('--tool <name>', 'a tool, for all callers; this and the next two may be repeated', repeated)
     .option('--principal <id>', 'a caller, by the id that whoami shows, such as user:ada', repeated)
     .option('--key <id>', 'an API key, by the id that "keys list" shows', repeated)
     .option('--list', 'only list what is switched off')
     .option('--json', 'as JSON')
-    .addHelpText('after', help)
+    .addHelpText('after', name === 'freeze' ? freezeHelp : thawHelp)
     .action(async (given: Arguments) => {
       const targets = targetsIn(given)
       if (targets.length === 0 && given.list !== true) {

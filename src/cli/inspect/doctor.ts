@@ -14,7 +14,7 @@ import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
 Without --url, checks the environment, the .env of this directory and the Redis in REDIS_URL. With --url,
-calls a deployed endpoint like a client: about 30 requests in 30 seconds. Up to 10 of them count as failed
+calls a deployed endpoint like a client: 30 to 40 requests in about 30 seconds. Up to 10 of them count as failed
 requests of this machine's address. The credential is sent only to this origin and never shown.
 
 Exits with 2 if there is an error, with 1 if there is a warning, and otherwise with 0. If an argument is wrong,
