@@ -45,6 +45,9 @@ export function explainTool (
   if (behind?.isApproved === false) {
     return { allowed: false, rule: `${name} is not served: UPSTREAMS_LOCK does not contain ${nameOf(behind)}.` }
   }
+  if (builtIn === undefined && behind === undefined && !isNamedIn(policies, name)) {
+    return { allowed: false, rule: unknownRule(name) }
+  }
   const ownRule = behind?.access === undefined ? {} : { access: behind.access }
   const tool: Tool = builtIn ?? { name, handler: () => '', ...ownRule }
   const { access } = withPolicy(tool, policies)
@@ -62,11 +65,21 @@ export function explainTool (
   return { allowed: true, rule: [rule, ...builtIn === undefined ? [caveatOf(name, behind)] : []].join(' ') }
 }
 
+/** The server does not start with policies for tools that it does not have. */
+function isNamedIn ({ tools = {} }: ToolPolicies, name: string): boolean {
+  return Object.hasOwn(tools, name)
+}
+
+function unknownRule (name: string): string {
+  return `${name} is unknown: it is not built in, and no setting names it. If it is a tool of your app, add it to ` +
+    'TOOL_POLICY_FILE to check it here.'
+}
+
 /** What cannot be known without a running server. */
 function caveatOf (name: string, behind: UpstreamTool | undefined): string {
   if (behind?.isApproved === true) return `It is ${nameOf(behind)}.`
   if (behind !== undefined) return `It exists if the server behind it offers it, as ${nameOf(behind)}.`
-  return `${name} is a tool of your app, if it exists: a rule in its code cannot be checked here.`
+  return `${name} is a tool of your app: a rule in its code cannot be checked here.`
 }
 
 function nameOf ({ upstream, ownName }: UpstreamTool): string {

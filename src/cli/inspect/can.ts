@@ -30,7 +30,8 @@ import { circumstancesOf } from './circumstances.js'
 const help = `
 Prints "allowed" or "denied" and the rule that decides, based on the settings, the key file, the state
 directory, TOOL_POLICY_FILE and UPSTREAMS_FILE. Exits with 0 if allowed, otherwise with 1. Without a tool, checks
-if the caller can authenticate. Rules in the code of your app cannot be checked.
+if the caller can authenticate. A tool of your app is known only if TOOL_POLICY_FILE names it, and a rule in
+its code cannot be checked.
 
   $ fastify-mcp-auth can k3vd81qmx0aa generate-token
   $ fastify-mcp-auth can --token-file token.txt search

@@ -81,7 +81,7 @@ t.test('can names the rule that decides about a tool', async t => {
     ],
     [
       ['--principal-role', 'user', '--principal-scopes', 'files:*', 'search'],
-      /^allowed\nThe caller matches the access rule of search: scopes files:read\. search is a tool of your app, if/
+      /^allowed\nThe caller matches the access rule of search: scopes files:read\. search is a tool of your app: a rule in/
     ],
     [
       ['--principal-role', 'admin', 'generate-token'],
@@ -186,8 +186,8 @@ t.test('can explains tools of upstreams by their settings', async t => {
     ['user', 'files_list', /^denied\nfiles_list is for the role editor \(UPSTREAMS_FILE\), and the caller has user\.\n/],
     ['editor', 'files_list', /^allowed\n.*role editor\. It exists if the server behind it offers it, as list of the upstream files\.\n/],
     ['editor', 'search', /^denied\nsearch needs the scope files:read \(TOOL_POLICY_FILE\)/],
-    ['editor', 'files_read', /^allowed\nfiles_read has no access rule\. files_read is a tool of your app, if it exists/],
-    ['editor', 'files_write', /^allowed\n.* files_write is a tool of your app, if it exists/],
+    ['editor', 'files_read', /^denied\nfiles_read is unknown: it is not built in, and no setting names it\. If/],
+    ['editor', 'files_write', /^denied\nfiles_write is unknown: /],
     ['user', 'docs_find', /^allowed\ndocs_find has no access rule\. It exists if .* as find of the upstream docs\.\n/]
   ] as const) t.match((await at.can('--principal-role', role, tool)).stdout, stdout)
 })
