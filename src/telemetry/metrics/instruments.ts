@@ -1,7 +1,12 @@
-/** Counters and histograms with a bounded number of series; the rest counts as `other`. */
+/** Counters and histograms with a bounded number of series. Further ones are coarser, or count as `other`. */
 import { headOf, type Labels, labelsText, sample } from './text-format.js'
 
 const mostSeries = 2000
+/** Including those that are coarser. */
+const mostWithCoarser = 2 * mostSeries
+
+/** Identifies a series with fewer distinctions, to count in when there are too many. */
+export interface CoarserSeries { readonly key: string, readonly labels: () => Labels }
 
 /** Series by label key. Labels are formatted only once, because most requests find an existing series. */
 abstract class Instrument<S> {
@@ -17,10 +22,20 @@ abstract class Instrument<S> {
   protected abstract create (): S
 
   /** `key` identifies the labels. */
-  protected find (key: string, labels: () => Labels): S {
+  protected find (key: string, labels: () => Labels, coarser?: () => CoarserSeries, most = mostSeries): S {
     const found = this.#series.get(key)
     if (found !== undefined) return found.state
-    if (this.#series.size >= mostSeries && key !== 'other') return this.find('other', () => allOther(labels()))
+    if (this.#series.size < most) return this.#add(key, labels)
+    if (coarser === undefined) return this.#other(labels)
+    const { key: coarserKey, labels: coarserLabels } = coarser()
+    return this.find(coarserKey, coarserLabels, undefined, mostWithCoarser)
+  }
+
+  #other (labels: () => Labels): S {
+    return this.#series.get('other')?.state ?? this.#add('other', () => allOther(labels()))
+  }
+
+  #add (key: string, labels: () => Labels): S {
     const state = this.create()
     this.#series.set(key, { labels: labels(), state })
     return state
@@ -68,8 +83,8 @@ export class Histogram extends Instrument<Distribution> {
     return { counts: new Array(this.#bounds.length + 1).fill(0), sum: 0 }
   }
 
-  record (value: number, key: string, labels: () => Labels): void {
-    const distribution = this.find(key, labels)
+  record (value: number, key: string, labels: () => Labels, coarser?: () => CoarserSeries): void {
+    const distribution = this.find(key, labels, coarser)
     let at = 0
     while (at < this.#bounds.length && value > Number(this.#bounds[at])) at += 1
     distribution.counts[at] = Number(distribution.counts[at]) + 1

@@ -101,15 +101,19 @@ export class Metrics implements Observer {
     const version = revisions.has(revision) ? revision : ''
     // Several codes have the same `error_type`: a key per code would create several series with the same labels.
     const errorType = errorTypeOf(result)
-    const key = `${name} ${version} ${errorType} ${isNamed ? itemName : ''}`
-    this.#operations.record(ms / 1000, key, () => ({
+    const keyWith = (version: string): string => `${name} ${version} ${errorType} ${isNamed ? itemName : ''}`
+    const labelsWith = (version: string) => (): Labels => ({
       mcp_method_name: name,
       mcp_protocol_version: version,
       gen_ai_operation_name: itemKind === 'tool' ? 'execute_tool' : '',
       gen_ai_tool_name: itemKind === 'tool' ? itemName : '',
       gen_ai_prompt_name: itemKind === 'prompt' ? itemName : '',
       error_type: errorType
-    }))
+    })
+    // A caller chooses the version, and must not use up the series of the tools that others call.
+    this.#operations.record(ms / 1000, keyWith(version), labelsWith(version), () => {
+      return { key: keyWith('other'), labels: labelsWith('other') }
+    })
   }
 
   /** All metrics as text. */
