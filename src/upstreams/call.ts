@@ -1,10 +1,19 @@
 /** One call to an upstream. In revision 2026-07-28 it can span several requests of the caller. */
 import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { CallContext } from '../tools/call-context.js'
 import { longestTimerMs } from '../lib/timers.js'
 import { askBy, CallOverError } from './questions.js'
 
 type Params = Record<string, unknown>
+
+/** What the caller requested, without its `_meta`. */
+export interface UpstreamRequest {
+  /** The name of the upstream. */
+  readonly upstream: string
+  readonly method: string
+  readonly params: Params
+}
 
 interface Pending {
   readonly key: string
@@ -37,6 +46,7 @@ const maxParkedPerPrincipal = 8
 export class UpstreamCall {
   readonly id = randomUUID()
   readonly principalId: string
+  readonly request: UpstreamRequest
   readonly #controller = new AbortController()
   readonly #pending = new Map<string, Pending>()
   readonly #parking: Parking
@@ -45,8 +55,14 @@ export class UpstreamCall {
   #asked = 0
   #isOver = false
 
-  constructor (context: CallContext, parking: Parking, run: (controls: CallControls) => Promise<Params>) {
+  constructor (
+    context: CallContext,
+    request: UpstreamRequest,
+    parking: Parking,
+    run: (controls: CallControls) => Promise<Params>
+  ) {
     this.principalId = context.principal.id
+    this.request = request
     this.#context = context
     this.#parking = parking
     this.#result = run({
@@ -117,7 +133,7 @@ export class UpstreamCall {
 
 /**
  * Calls that wait for the next request of their caller. Limited in number. Only the same principal can resume
- * a call.
+ * a call, and only with the same request: another tool may have other rights and limits.
  */
 export class Parking {
   readonly #calls = new Map<string, { readonly call: UpstreamCall, readonly timer: NodeJS.Timeout }>()
@@ -136,12 +152,12 @@ export class Parking {
 
   /**
    * Returns the call that asked the questions with these `keys`. `undefined` if this principal has no such
-   * call.
+   * call, or made it with another `request`.
    */
-  resume (principalId: string, keys: readonly string[]): UpstreamCall | undefined {
+  resume (principalId: string, request: UpstreamRequest, keys: readonly string[]): UpstreamCall | undefined {
     for (const key of keys) {
       const call = this.#calls.get(key.slice(0, 36))?.call
-      if (call?.principalId !== principalId) continue
+      if (call?.principalId !== principalId || !isDeepStrictEqual(call.request, request)) continue
       this.forget(call)
       return call
     }

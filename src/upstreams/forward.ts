@@ -20,6 +20,8 @@ const callerKey = 'fastify-mcp-auth/caller'
 const maxRounds = 16
 
 export interface ForwardOptions {
+  /** The name of the upstream. */
+  readonly upstream: string
   readonly pool: Pool
   /** Adds the caller's id to `_meta` of each request. */
   readonly tellsCaller: boolean
@@ -32,14 +34,15 @@ export interface ForwardOptions {
 }
 
 export function forwardBy (
-  { pool, tellsCaller, parking, maxResultBytes, report, definition }: ForwardOptions
+  { upstream, pool, tellsCaller, parking, maxResultBytes, report, definition }: ForwardOptions
 ): Forward {
   return async (method, given, context) => {
     const { id } = context.principal
     const params = tellsCaller ? { ...given, _meta: { [callerKey]: id } } : given
+    const request = { upstream, method, params: given }
     const call: UpstreamCall =
-      parking.resume(id, context.answered) ??
-      new UpstreamCall(context, parking, async controls => {
+      parking.resume(id, request, context.answered) ??
+      new UpstreamCall(context, request, parking, async controls => {
         const speaker = {
           principalId: id,
           pending: controls.pending,

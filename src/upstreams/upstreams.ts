@@ -131,6 +131,7 @@ export class Upstreams {
         report: error => { events.odd(error) }
       }),
       forward: forwardBy({
+        upstream: upstream.name,
         pool,
         tellsCaller: upstream.identityMeta === true,
         parking: this.#parking,

@@ -2,7 +2,7 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import t, { type Test } from 'tap'
 import type { UpstreamOptions } from '../../src/upstreams/options.js'
-import { adaKey, listening } from '../support/service.js'
+import { adaKey, listening, modern, modernMeta, post, withKey } from '../support/service.js'
 import { until } from '../support/until.js'
 import { hostile, serving, textOf } from '../support/upstreams.js'
 
@@ -100,4 +100,27 @@ t.test('all capabilities are declared to an upstream, whatever the caller suppor
   t.same(Object.keys(await call(ada, 'capabilities') as object).sort(), ['elicitation', 'roots', 'sampling'])
   const params = questions['elicitation/create']
   t.match(await call(ada, 'ask-inside', { method: 'elicitation/create', params }), { error: {} })
+})
+
+t.test('answers resume a waiting call only with the request that started it', async t => {
+  const app = await serving(t, { one: hostile(), two: hostile() })
+  const _meta = { ...modernMeta, 'io.modelcontextprotocol/clientCapabilities': { elicitation: { form: {} } } }
+  const send = async (params: Record<string, unknown>): Promise<Record<string, unknown>> => {
+    const { headers, payload } = modern('tools/call', { _meta, ...params })
+    return (await post(app, payload, { ...withKey, ...headers })).body.result
+  }
+  const params = questions['elicitation/create']
+  const question = { name: 'one_ask-inside', arguments: { method: 'elicitation/create', params } }
+  const { inputRequests, requestState } = await send(question)
+  const [key = ''] = Object.keys(inputRequests as object)
+  const inputResponses = { [key]: { action: 'accept', content: { name: 'Ada' } } }
+  for (const name of ['one_echo', 'two_echo', 'two_ask-inside']) {
+    const other = { ...question.arguments, params: { ...params, message: 'Who else?' } }
+    t.match(await send({ name, arguments: other, inputResponses }), name.endsWith('echo')
+      ? { content: [{ text: JSON.stringify(other) }] }
+      : { resultType: 'input_required' }, name)
+  }
+  t.match(JSON.parse(textOf(await send({ ...question, inputResponses, requestState }))), {
+    result: { content: { name: 'Ada' } }
+  })
 })
