@@ -57,6 +57,8 @@ export class Connection {
   #client: Client
   #subscriptions: Subscriptions | undefined
   readonly #thrown = new WeakSet<Error>()
+  /** Ends a start that is in progress. */
+  #abandon: (() => Promise<void>) | undefined
   #isOpen = false
   #isClosing = false
   #running = 0
@@ -77,22 +79,25 @@ export class Connection {
   get isWatched (): boolean { return (this.#subscriptions?.size ?? 0) > 0 }
   get usedAt (): number { return this.#usedAt }
 
-  /** Rejects with an `UpstreamAwayError` if the upstream does not start in time. */
+  /** Rejects with an `UpstreamAwayError` if the upstream does not start in time, or if `close` is called. */
   async open (): Promise<void> {
     const { upstream } = this.#place
+    const { startTimeoutMs } = upstream
     const wasLegacy = this.#place.isLegacy === true
+    const startedAt = Date.now()
     try {
-      await this.#connect(wasLegacy)
+      await this.#connect(wasLegacy, startTimeoutMs)
     } catch (error) {
       // It may have been updated: the next start negotiates again.
       this.#place.isLegacy = false
       // Some servers of the 2025 revisions exit at a request before `initialize`.
       const mayBeOtherEra = wasLegacy || (error instanceof Error && /closed|ended/.test(error.message))
-      if (upstream.type !== 'stdio' || this.#isClosing || !mayBeOtherEra) return await this.#fail(error)
+      const restMs = startTimeoutMs - (Date.now() - startedAt)
+      if (upstream.type !== 'stdio' || !mayBeOtherEra || restMs <= 0) return await this.#fail(error)
       await this.#client.close().catch(() => {})
       this.#client = this.#newClient()
       try {
-        await this.#connect(!wasLegacy)
+        await this.#connect(!wasLegacy, restMs)
       } catch (secondError) {
         await this.#fail(secondError)
       }
@@ -130,6 +135,7 @@ export class Connection {
     this.#subscriptions?.close()
     this.#isClosing = true
     this.#isOpen = false
+    await this.#abandon?.()
     await this.#endSession()
     await this.#client.close().catch(() => {})
   }
@@ -147,31 +153,34 @@ export class Connection {
     throw new UpstreamAwayError(`Upstream ${this.#place.upstream.name} did not start`, { cause: error })
   }
 
-  async #connect (isLegacy: boolean): Promise<void> {
-    const { startTimeoutMs: timeout } = this.#place.upstream
+  async #connect (isLegacy: boolean, timeout: number): Promise<void> {
+    if (this.#isClosing) throw new Error('It was closed during the start')
     const transport = this.#transport()
     this.#noteThrown(transport)
+    let timer: NodeJS.Timeout | undefined
+    const cut = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => { reject(new Error(`It did not answer in time (${timeout} ms)`)) }, timeout)
+      this.#abandon = async () => {
+        reject(new Error('It was closed during the start'))
+        await transport.close().catch(() => {})
+      }
+    })
     const connected = this.#client.connect(transport, {
       timeout,
       ...(isLegacy ? { prior: { kind: 'legacy' } as const } : {})
     })
-    const controller = new AbortController()
-    const late = new Promise<never>((_resolve, reject) => {
-      const timer = setTimeout(() => {
-        reject(new Error(`It did not answer in time (${timeout} ms)`))
-      }, timeout)
-      controller.signal.addEventListener('abort', () => { clearTimeout(timer) })
-    })
     connected.catch(() => {})
     try {
-      await Promise.race([connected, late])
+      await Promise.race([connected, cut])
     } catch (error) {
+      // Before `close`, which ends the process.
+      const fault = transport instanceof ProcessTransport ? transport.fault : undefined
       // If the handshake failed early, the SDK does not close the transport.
       await transport.close().catch(() => {})
-      const fault = transport instanceof ProcessTransport ? transport.fault : undefined
       throw fault === undefined ? error : new Error(`The process ${fault}`, { cause: error })
     } finally {
-      controller.abort()
+      clearTimeout(timer)
+      this.#abandon = undefined
     }
   }
 

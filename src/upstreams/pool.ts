@@ -85,7 +85,7 @@ export class Pool {
   /** Closes a connection. The next call opens a new one. */
   async drop (connection: Connection): Promise<void> {
     for (const [key, opened] of this.#connections) {
-      if (await opened.catch(() => undefined) === connection) this.#forget(key, opened)
+      if (this.#byPromise.get(opened) === connection) this.#forget(key, opened)
     }
     await connection.close()
   }
@@ -93,9 +93,10 @@ export class Pool {
   async close (): Promise<void> {
     this.#isClosed = true
     clearInterval(this.#sweep)
-    const open = [...this.#connections.values()]
+    const all = [...this.#connections.values()]
     this.#connections.clear()
-    await Promise.allSettled(open.map(async connection => { await (await connection).close() }))
+    // Also those that are being opened, which may take until their timeout.
+    await Promise.allSettled(all.flatMap(opened => [opened, this.#byPromise.get(opened)?.close()]))
   }
 
   #open (key: string): Promise<Connection> {

@@ -165,6 +165,7 @@ export class Upstreams {
       )
       pool.recover()
     } catch (error) {
+      if (this.#isClosed) return
       // The pool has already logged a failed start.
       if (!isShared || !(error instanceof UpstreamAwayError)) this.#warn(upstream, error, awayText)
       this.#later(served, retryMs)
@@ -218,6 +219,7 @@ export class Upstreams {
       // If each caller has a process, only this caller sees the change.
       updated: (uri, key) => { this.#endpoint?.resourceUpdated(uri, share === 'all' ? undefined : key) },
       failed: error => {
+        if (this.#isClosed) return
         this.#warn(upstream, error, awayText)
         this.#later(served(), retryMs)
       },

@@ -108,6 +108,13 @@ for (const [what, upstream, logs] of [
   })
 }
 
+t.test('an upstream that does not answer within startTimeoutMs is not started twice', async t => {
+  const log = logSink()
+  await serving(t, { one: { ...hostile('hangs', 'tells-secret'), startTimeoutMs: 2000 } }, { logStream: log })
+  const starts = log.lines().filter(({ msg }) => msg === 'upstream output').length
+  t.ok(starts <= 1, `${starts} starts`)
+})
+
 t.test('a required upstream that is unavailable makes the server not ready', async t => {
   const app = await serving(t, { one: { ...hostile('crash'), required: true } })
   t.match((await app.inject('/ready')).json(), { status: 'not ready' })

@@ -1,8 +1,12 @@
-/** Pauses after failed starts of an upstream, with a clock that the test moves. */
-import t from 'tap'
+/** Starts of an upstream: pauses after failures, with a clock that the test moves, and ends of hanging starts. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
 import { UpstreamAwayError } from '../../../src/upstreams/connection.js'
 import { readUpstreams } from '../../../src/upstreams/options.js'
 import { Pool } from '../../../src/upstreams/pool.js'
+import { hostile } from '../../support/upstreams.js'
+import { until } from '../../support/until.js'
 
 t.test('failed starts double the pause from 250 ms to 30 s', async t => {
   const { now } = Date
@@ -56,3 +60,33 @@ t.test('a failed start for one principal does not delay another', async t => {
   for (const name of ['mallory', 'mallory', 'mallory', 'ada']) await t.rejects(pool.of(name), UpstreamAwayError)
   t.equal(starts, 2, 'one start for each principal')
 })
+
+/** A server over HTTP that never answers. `asked` counts its requests. */
+async function silent (t: Test): Promise<{ url: string, asked: () => number }> {
+  let asked = 0
+  const server = createServer(() => { asked += 1 })
+  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, asked: () => asked }
+}
+
+for (const type of ['stdio', 'http', 'sse'] as const) {
+  t.test(`closing a pool ends a start that hangs (${type})`, async t => {
+    const { url, asked } = await silent(t)
+    const server = type === 'stdio' ? hostile('hangs', 'tells-secret') : { url, type }
+    // Longer than the limit of a test.
+    const [upstream] = readUpstreams({ mcpServers: { one: { ...server, startTimeoutMs: 3_600_000 } } })
+    if (upstream === undefined) throw new Error('no upstream')
+    const lines: string[] = []
+    const nothing = (): void => {}
+    const events = { odd: nothing, changed: nothing, updated: nothing, lost: nothing, opened: nothing, failed: nothing }
+    const pool = new Pool({ upstream, maxResultBytes: 1000 }, { ...events, line: line => { lines.push(line) } })
+    const opening = t.rejects(pool.of('ada'), UpstreamAwayError)
+    await until(() => lines.length > 0 || asked() > 0)
+    await pool.close()
+    await opening
+  })
+}
