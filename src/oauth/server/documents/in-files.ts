@@ -9,6 +9,7 @@ import {
   type Documents,
   DocumentsFullError,
   hasEnded,
+  type ListedDocument,
   maxDocuments,
   requireDocumentId,
   type StoredDocument
@@ -22,6 +23,7 @@ export interface FileDocumentsOptions {
 }
 
 const ending = '.json'
+const maxOpenFiles = 64
 
 export function documentsInFiles ({ directory, sweepMs = 60_000 }: FileDocumentsOptions): Documents {
   /**
@@ -107,13 +109,18 @@ export function documentsInFiles ({ directory, sweepMs = 60_000 }: FileDocuments
     },
 
     list: async kind => {
-      const found = await Promise.all(
-        (await namesOf(kind)).map(async name => ({
+      const names = await namesOf(kind)
+      const found: ListedDocument[] = []
+      // In batches, because a process can open only so many files at once.
+      for (let start = 0; start < names.length; start += maxOpenFiles) {
+        const batch = names.slice(start, start + maxOpenFiles)
+        const documents = await Promise.all(batch.map(async name => ({
           id: name.slice(0, -ending.length),
           document: await readUnexpired(join(folderOf(kind), name))
-        }))
-      )
-      return found.flatMap(({ id, document }) => document === undefined ? [] : [{ id, ...document }])
+        })))
+        found.push(...documents.flatMap(({ id, document }) => document === undefined ? [] : [{ id, ...document }]))
+      }
+      return found
     },
 
     close: async () => {

@@ -1,6 +1,8 @@
 /** The stores of the authorization server in memory and in files, and their limits. */
+import { execFile } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { DocumentsFullError, maxDocuments } from '../../../../src/oauth/server/documents/documents.js'
 import { documentsInFiles } from '../../../../src/oauth/server/documents/in-files.js'
@@ -9,6 +11,8 @@ import { createDynamicClients } from '../../../../src/oauth/server/clients/dynam
 import { documentsContract } from '../../../support/contracts/documents.js'
 import { directory } from '../../../support/keys.js'
 import { wallClock } from '../../../support/wall-clock.js'
+
+const run = promisify(execFile)
 
 t.test('in memory', async t => {
   await documentsContract(t, async () => {
@@ -85,4 +89,22 @@ t.test('an unused client is dropped after a day, a used one after 90', async t =
   t.ok(await clients.find(used))
   clock.advance(2 * 86_400)
   t.equal(await clients.find(used), undefined)
+})
+
+t.test('the file store lists more documents than the process can open files', async t => {
+  const path = await directory(t)
+  await mkdir(join(path, 'grant'))
+  const text = JSON.stringify({ version: 1, endsAt: null, value: {} })
+  for (let n = 0; n < 600; n++) await writeFile(join(path, 'grant', `${n}.json`), text)
+  const module = new URL('../../../../src/oauth/server/documents/in-files.ts', import.meta.url).href
+  const program = `
+    const { documentsInFiles } = await import(${JSON.stringify(module)})
+    const documents = documentsInFiles({ directory: ${JSON.stringify(path)} })
+    console.log((await documents.list('grant')).length)
+    await documents.close()`
+  const { stdout } = await run('sh', [
+    '-c', 'ulimit -n 256 && exec "$@"', 'sh',
+    process.execPath, '--import', import.meta.resolve('tsx'), '--input-type=module', '-e', program
+  ])
+  t.equal(stdout, '600\n')
 })
