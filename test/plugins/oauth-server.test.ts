@@ -5,7 +5,7 @@ import auth from '../../plugins/auth.js'
 import oauthServer, { type OAuthServerOptions } from '../../plugins/oauth-server.js'
 import preauthLimit from '../../plugins/preauth-limit.js'
 import { ManagedKeys } from '../../src/api-keys/ring.js'
-import { authorizeUrl, open, pkce, press, register, signIn } from '../support/sign-in.js'
+import { approve, authorizeUrl, open, pkce, press, register, signIn, token } from '../support/sign-in.js'
 import { adaKey } from '../support/service.js'
 import { newKey } from '../support/keys.js'
 import { secret } from '../support/tokens.js'
@@ -34,6 +34,20 @@ t.test('a signed-in client authenticates as the owner of the key', async t => {
     issuer: 'https://mcp.example.com'
   })
 })
+
+for (const [publicUrl, resource] of [
+  ['https://mcp.example.com', 'HTTPS://MCP.EXAMPLE.COM/mcp'],
+  ['https://MCP.example.com:443/', 'https://mcp.example.com/mcp'],
+  ['https://mcp.example.com', 'https://mcp.example.com:443/mcp/']
+] as const) {
+  t.test(`the resource ${resource} is the endpoint of ${publicUrl}`, async t => {
+    const app = await bare(t, { publicUrl })
+    const { redeem } = await approve(app, { fields: { resource } })
+    const { body } = await token(app, { ...redeem, resource })
+    const headers = { authorization: `Bearer ${body.access_token}` }
+    t.equal((await app.inject({ url: '/private', headers })).statusCode, 200)
+  })
+}
 
 t.test('wrong keys charge the address until no key is checked', async t => {
   const app = await bare(t)

@@ -105,10 +105,12 @@ export async function readAuthorizationRequest (
 
 /**
  * True if the `resource` parameter (RFC 8707) is the endpoint or is omitted. A trailing slash is ignored,
- * because some clients add one.
+ * because some clients add one. Spellings of one URL are equal: the specification asks servers to accept a
+ * scheme and host in upper case (MCP 2026-07-28, Authorization, Canonical Server URI).
  */
 export function namesResource (named: string | undefined, resource: string): boolean {
-  return named === undefined || named === resource || named === `${resource}/`
+  if (named === undefined) return true
+  return URL.canParse(named) && [resource, `${resource}/`].some(url => new URL(url).href === new URL(named).href)
 }
 
 async function clientOf (

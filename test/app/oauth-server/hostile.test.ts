@@ -57,6 +57,11 @@ for (const [what, error, fields, more] of [
   ['a request object', 'invalid_request', { request: 'eyJhbGciOiJub25lIn0.e30.' }],
   ['another resource', 'invalid_target', { resource: 'https://other.example.com/mcp' }],
   ['the base URL as resource', 'invalid_target', { resource: publicUrl }],
+  ['a resource in another case of the path', 'invalid_target', { resource: `${publicUrl}/MCP` }],
+  ['a resource with a fragment', 'invalid_target', { resource: `${publicUrl}/mcp#` }],
+  ['a resource with user info', 'invalid_target', { resource: 'https://a@mcp.example.com/mcp' }],
+  ['a resource on another port', 'invalid_target', { resource: 'https://mcp.example.com:8443/mcp' }],
+  ['a resource that is not a URL', 'invalid_target', { resource: 'mcp' }],
   ['a malformed scope', 'invalid_scope', { scope: 'a"b' }],
   ['too many scopes', 'invalid_scope', { scope: Array.from({ length: 101 }, (_, index) => `s${index}`).join(' ') }]
 ] as const) {
