@@ -107,30 +107,54 @@ export const previousSecrets: Rule = config => {
   )
 }
 
-/**
- * A caller with the key could sign tokens for anyone, including admins, or forge the request state of calls.
- */
-export const sharedSecret: Rule = ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY }) => {
-  const isKey = (secret: string | undefined): boolean => secret !== undefined && API_KEYS.includes(secret)
-  const right = 'use different secrets: anyone with that key could sign'
-  const problems = [
-    ...(isKey(JWT_SECRET)
-      ? [{ variable: 'API_KEYS', wrong: 'contains the JWT_SECRET', right: `${right} tokens` }]
-      : []),
-    ...(JWT_SECRET_PREVIOUS.some(isKey)
-      ? [{ variable: 'API_KEYS', wrong: 'contains a secret of JWT_SECRET_PREVIOUS', right: `${right} tokens` }]
-      : []),
-    ...(isKey(REQUEST_STATE_KEY)
-      ? [
-          {
-            variable: 'API_KEYS',
-            wrong: 'contains the REQUEST_STATE_KEY',
-            right: `${right} the state that calls carry between rounds`
-          }
-        ]
-      : [])
+/** Secrets with one purpose, and what anyone who knows one of them could do. */
+interface Purpose {
+  readonly what: string
+  readonly secrets: ReadonlyArray<string | undefined>
+  readonly could: string
+}
+
+/** Each secret has only one purpose. Otherwise, for example, a caller could sign tokens for anyone with its key. */
+export const sharedSecret: Rule = config => {
+  const { API_KEYS, AUDIT_KEY, JWT_SECRET, JWT_SECRET_PREVIOUS, METRICS_TOKEN, REQUEST_STATE_KEY } = config
+  const signing: readonly Purpose[] = [
+    { what: 'the JWT_SECRET', secrets: [JWT_SECRET], could: 'sign tokens' },
+    { what: 'a secret of JWT_SECRET_PREVIOUS', secrets: JWT_SECRET_PREVIOUS, could: 'sign tokens' },
+    {
+      what: 'the REQUEST_STATE_KEY',
+      secrets: [REQUEST_STATE_KEY],
+      could: 'sign the state that calls carry between rounds'
+    }
   ]
-  return { problems }
+  const audit: Purpose = { what: 'the AUDIT_KEY', secrets: [AUDIT_KEY], could: 'forge audit records' }
+  const metrics: Purpose = { what: 'the METRICS_TOKEN', secrets: [METRICS_TOKEN], could: 'read the metrics' }
+  const holders = [
+    {
+      variable: 'API_KEYS',
+      known: API_KEYS,
+      has: 'contains',
+      who: 'with that key',
+      others: [...signing, audit, metrics]
+    },
+    {
+      variable: 'METRICS_TOKEN',
+      known: [METRICS_TOKEN],
+      has: 'is also',
+      who: 'who reads the metrics',
+      others: [...signing, audit]
+    },
+    { variable: 'AUDIT_KEY', known: [AUDIT_KEY], has: 'is also', who: 'who verifies the audit', others: signing }
+  ]
+  return {
+    problems: holders.flatMap(({ variable, known, has, who, others }) =>
+      others
+        .filter(({ secrets }) => secrets.some(secret => secret !== undefined && known.includes(secret)))
+        .map(({ what, could }) => ({
+          variable,
+          wrong: `${has} ${what}`,
+          right: `use different secrets: anyone ${who} could ${could}`
+        })))
+  }
 }
 
 /** Allows a weak secret only on loopback outside production, with a warning. */

@@ -1,4 +1,5 @@
 /** Rules that involve several settings. */
+import { resolve } from 'node:path'
 import { isLoopback } from '../net/loopback.js'
 import type { Problem } from './problem.js'
 import {
@@ -40,6 +41,7 @@ export function crossCheck (
     ...(faulty.has('PORT') || faulty.has('METRICS_PORT') ? [] : [samePort(config)]),
     clientIdAsAudience(config),
     sharedSecret(config),
+    sharedFile(config),
     uncheckedHost(config),
     ...(faulty.has('PUBLIC_URL') || faulty.has('TOKEN_DELIVERY') ? [] : [linkWithoutUrl(config)]),
     ...(faulty.has('PUBLIC_URL') || faulty.has('SERVER_CARD') ? [] : [cardWithoutUrl(config)]),
@@ -119,6 +121,29 @@ function oauthServer (
       right
     }))
   }
+}
+
+const files = [
+  'API_KEYS_FILE',
+  'JWT_ISSUERS_FILE',
+  'TOOL_POLICY_FILE',
+  'UPSTREAMS_FILE',
+  'UPSTREAMS_LOCK',
+  'AUDIT_FILE'
+] as const
+
+/** Otherwise one would overwrite the other: audit records would be appended to the keys, for example. */
+const sharedFile: Rule = config => {
+  const taken = new Map<string, string>([[resolve('.env'), '.env']])
+  const problems: Problem[] = []
+  for (const variable of files) {
+    const path = config[variable]
+    if (path === undefined) continue
+    const other = taken.get(resolve(path))
+    if (other === undefined) taken.set(resolve(path), variable)
+    else problems.push({ variable, wrong: `names the same file as ${other}`, right: 'give it a file of its own' })
+  }
+  return { problems }
 }
 
 /** Metrics reveal tools and usage to outsiders. */

@@ -124,6 +124,9 @@ function parse (row: Variable<unknown>, text: string, report: Report): unknown {
     return row.unset
   }
   const value = effective === '' ? row.unset : row.parse(effective, report)
+  if (Array.isArray(value) && value.length === 0 && row.fallback !== '') {
+    report('has no entries', 'name at least one, or remove the setting for its default')
+  }
   return typeof value === 'object' ? Object.freeze(value) : value
 }
 

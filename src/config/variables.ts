@@ -6,7 +6,7 @@ import {
 import { serverName, shortText } from './types/description.js'
 import { claimPath, issuerUrl, jwksUrl, scope, word } from './types/provider.js'
 import { keyPrefix, redisUrl, workers } from './types/redis.js'
-import { formerSecrets, secret, secretList, strongSecret } from './types/secret.js'
+import { formerSecrets, secret, secretList, sentSecret, strongSecret } from './types/secret.js'
 import { mintPolicies } from '../tokens/mint-policy.js'
 
 export interface Variable<T> extends SettingType<T> {
@@ -414,7 +414,7 @@ export const variables = {
   METRICS_HOST: variable(bindHost(), '127.0.0.1', 'The name or address that the metrics listener binds to.'),
   /** `undefined`: no token is required. */
   METRICS_TOKEN: hidden(
-    optional(strongSecret()),
+    optional(sentSecret()),
     'What a scraper sends as Authorization: Bearer; required beyond loopback.'
   ),
   WORKERS: variable(

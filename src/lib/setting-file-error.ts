@@ -1,4 +1,5 @@
-/** Errors of files that settings name. */
+/** Reads files that settings name, and describes their errors. */
+import { readFileSync, statSync } from 'node:fs'
 import { codeOf } from './guards.js'
 import { OperatorError } from './operator-error.js'
 
@@ -14,10 +15,17 @@ export class SettingFileError extends OperatorError {
   }
 }
 
-/** Why a file cannot be read, and what to do. `error`: of the file system. */
+/** The text of a file, without a byte order mark. Throws an error of the file system, for `unreadable`. */
+export function readSettingFile (path: string): string {
+  // Opening a named pipe would wait for ever, and some devices never end.
+  if (!statSync(path).isFile()) throw Object.assign(new Error('not a regular file'), { code: 'EISDIR' })
+  return readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+}
+
+/** Why a file cannot be read, and what to do. `error`: from `readSettingFile`. */
 export function unreadable (error: unknown): readonly [message: string, right: string] {
   const code = codeOf(error)
   if (code === 'ENOENT') return ['names a file that does not exist', 'name an existing file, or remove the setting']
-  if (code === 'EISDIR') return ['names a directory', 'name a file']
+  if (code === 'EISDIR') return ['names a directory or a device', 'name a file']
   return [`names a file that cannot be read (${code})`, 'let the user that runs this read it']
 }

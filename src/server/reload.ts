@@ -32,9 +32,9 @@ export function reloadOnHangUp (app: FastifyInstance, options: ReloadOptions): v
   })
 }
 
-function reload (app: FastifyInstance, { config: atStart, endpoint, hasPolicyFile, env, dotenv }: ReloadOptions): void {
+function reload (app: FastifyInstance, { config: atStart, endpoint, hasPolicyFile, ...from }: ReloadOptions): void {
   try {
-    const { config } = loadConfig({ env, ...(dotenv === undefined ? {} : { dotenv }) })
+    const { config } = loadConfig(from)
     if (hasPolicyFile) endpoint.applyToolPolicies(readToolPolicies(policyFileOf(config)))
     app.log.level = config.LOG_LEVEL
     // Only names are logged, because some values are secrets.

@@ -69,11 +69,8 @@ async function start ({
   announce,
   ...rest
 }: Omit<ServerOptions, 'onFailure'> & Required<Pick<ServerOptions, 'announce'>>): Promise<ServiceApp> {
-  const { config, warnings, fileWarnings } = loadConfig({
-    env,
-    dotenv,
-    hasVerifyKey: rest.verifyKey !== undefined
-  })
+  const from = { env, dotenv, hasVerifyKey: rest.verifyKey !== undefined }
+  const { config, warnings, fileWarnings } = loadConfig(from)
   const workers = workersOf(config.WORKERS)
   const isWorker = isOurWorker(process.env)
   const isByNpm = process.env.npm_lifecycle_event !== undefined
@@ -86,7 +83,7 @@ async function start ({
   }
   const app = await buildApp({ ...rest, config, env, onEndpoint }, channel)
   if (endpoint !== undefined) {
-    reloadOnHangUp(app, { env, dotenv, config, endpoint, hasPolicyFile: rest.toolPolicies === undefined })
+    reloadOnHangUp(app, { ...from, config, endpoint, hasPolicyFile: rest.toolPolicies === undefined })
   }
   for (const warning of [...warnings, ...fileWarnings]) app.log.warn(warning)
   drainOnEnd(app, {

@@ -1,6 +1,5 @@
 /** Reads the file with the operator's limits and rights for tools. */
-import { readFileSync } from 'node:fs'
-import { unreadable } from '../lib/setting-file-error.js'
+import { readSettingFile, unreadable } from '../lib/setting-file-error.js'
 import { parseToolPolicies, requirePayable, type ToolPolicies, ToolPolicyError } from './tool-policies.js'
 
 export interface PolicyFile {
@@ -20,7 +19,7 @@ export function readToolPolicies ({ file, maxCost }: PolicyFile): ToolPolicies {
 
 function readText (path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readSettingFile(path)
   } catch (error) {
     throw new ToolPolicyError(...unreadable(error))
   }

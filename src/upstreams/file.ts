@@ -1,6 +1,5 @@
 /** Reads the file of `UPSTREAMS_FILE`. */
-import { readFileSync } from 'node:fs'
-import { unreadable } from '../lib/setting-file-error.js'
+import { readSettingFile, unreadable } from '../lib/setting-file-error.js'
 import { readUpstreams, UpstreamError, type UpstreamsOptions } from './options.js'
 
 /** Throws an `UpstreamError` if the file cannot be read, is not JSON, or contains an invalid upstream. */
@@ -10,7 +9,7 @@ export function readUpstreamsFile (
 ): Pick<UpstreamsOptions, 'mcpServers' | 'environment'> {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readSettingFile(path)
   } catch (error) {
     throw new UpstreamError(...unreadable(error))
   }

@@ -1,9 +1,8 @@
 /** The file of approved tool definitions. A tool that differs from its approved definition is not served. */
-import { readFileSync } from 'node:fs'
 import { replaceFile } from '../lib/atomic-file.js'
 import { canonicalJson } from '../lib/canonical-json.js'
 import { codeOf, isRecord } from '../lib/guards.js'
-import { unreadable } from '../lib/setting-file-error.js'
+import { readSettingFile, unreadable } from '../lib/setting-file-error.js'
 import { sha256 } from '../lib/sha256.js'
 import type { Lists } from './lists.js'
 import { UpstreamError } from './options.js'
@@ -52,7 +51,7 @@ export function digestOf (pinned: Pinned): string {
 export function readLock (path: string): Lock | undefined {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readSettingFile(path)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw new LockError(...unreadable(error))

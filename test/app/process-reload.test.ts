@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { key, listTools, start, viaTsx, type Running } from '../support/process.js'
+import { key, listTools, root, start, viaTsx, type Running } from '../support/process.js'
 import { until } from '../support/until.js'
 
 interface Line {
@@ -100,3 +100,16 @@ for (const [what, settings, policies, problem] of [
     t.equal(server.child.exitCode, null)
   })
 }
+
+t.test('SIGHUP reloads a server whose app verifies the keys', async t => {
+  const program = `
+    import { startServer } from ${JSON.stringify(`${root}src/index.ts`)}
+    await startServer({ verifyKey: async () => null })
+  `
+  const cwd = t.testdir({ '.env': 'PORT=0\nLOG_LEVEL=info\n', 'server.mjs': program })
+  const server = start(t, process.execPath, ['--import', import.meta.resolve('tsx'), join(cwd, 'server.mjs')], { cwd })
+  await server.url
+  server.child.kill('SIGHUP')
+  await until(() => linesOf(server).some(({ msg }) => /reloaded/.test(msg)))
+  t.match(linesOf(server).filter(({ msg }) => /reloaded/.test(msg)), [{ level: 30, msg: /^reloaded/ }])
+})

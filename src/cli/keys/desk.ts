@@ -147,8 +147,8 @@ export class KeyDesk {
 
   /** The signing secrets of the server, as far as they are known here. */
   signingSecrets (): readonly string[] {
-    const { JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY } = settingsAt(this.#terminal).config
-    return [JWT_SECRET, ...JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY].filter(secret => secret !== undefined)
+    const { JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY, AUDIT_KEY } = settingsAt(this.#terminal).config
+    return [JWT_SECRET, ...JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY, AUDIT_KEY].filter(secret => secret !== undefined)
   }
 
   #printJson (value: unknown): void {

@@ -36,8 +36,8 @@ export function importCommand (desk: KeyDesk): Command {
       const signing = desk.signingSecrets()
       if (keys.some(key => signing.includes(key))) {
         throw new OperatorError(
-          'One of the keys is also a signing secret of the server (JWT_SECRET, JWT_SECRET_PREVIOUS or ' +
-            'REQUEST_STATE_KEY). Nothing was imported: use different secrets'
+          'One of the keys is also a signing secret of the server (JWT_SECRET, JWT_SECRET_PREVIOUS, ' +
+            'REQUEST_STATE_KEY or AUDIT_KEY). Nothing was imported: use different secrets'
         )
       }
       desk.list(

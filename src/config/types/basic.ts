@@ -99,7 +99,10 @@ export function text (parse: SettingType<string>['parse']): SettingType<string> 
 
 /** The path of a file, relative to the working directory. The start checks whether it can be read. */
 export function filePath (): SettingType<string> {
-  return text(path => path)
+  return text((path, report) => {
+    if (/\p{Cc}/u.test(path)) report('contains a line break or another control character', 'write the path on one line')
+    return path
+  })
 }
 
 /** The same type, or `undefined` if nothing is set. */

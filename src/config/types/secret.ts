@@ -37,16 +37,29 @@ export function strongSecret (): SettingType<string> {
   }
 }
 
+/** A strong secret that is sent in a header. */
+export function sentSecret (): SettingType<string> {
+  const kind = strongSecret()
+  return {
+    ...kind,
+    parse (text, report) {
+      requireSendable(text, report)
+      return kind.parse(text, report)
+    }
+  }
+}
+
 /** Comma-separated API keys, each trimmed; empty entries are ignored. */
 export function secretList (): SettingType<readonly string[]> {
-  return secrets((key, report) => {
-    if (!/^[\x21-\x7e]+$/.test(key)) {
-      report(
-        'contains a character that is not allowed in a header',
-        'use letters, digits and punctuation without spaces'
-      )
-    }
-  })
+  return secrets(requireSendable)
+}
+
+function requireSendable (secret: string, report: Report): void {
+  if (/^[\x21-\x7e]+$/.test(secret)) return
+  report(
+    'contains a character that is not allowed in a header',
+    'use letters, digits and punctuation without spaces'
+  )
 }
 
 /** Comma-separated secrets of any other characters, each trimmed; empty entries are ignored. */

@@ -1,7 +1,6 @@
 /** Reads the file that lists several identity providers. */
-import { readFileSync } from 'node:fs'
 import { isRecord } from '../../lib/guards.js'
-import { SettingFileError, unreadable } from '../../lib/setting-file-error.js'
+import { readSettingFile, SettingFileError, unreadable } from '../../lib/setting-file-error.js'
 import { isSafeUrl } from '../../net/loopback.js'
 
 /** One entry of the file. */
@@ -35,7 +34,7 @@ export function isIssuerName (name: unknown): name is string {
 export function readIssuersFile (path: string): readonly IssuerEntry[] {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readSettingFile(path)
   } catch (error) {
     throw new IssuersFileError(...unreadable(error))
   }

@@ -186,6 +186,11 @@ const refused: Array<[string, string, string]> = [
   ['a time that is too short', 'JWT_JWKS_TIMEOUT_MS', '99'],
   ['more than ten minutes', 'JWT_JWKS_TIMEOUT_MS', '600001'],
   ['zero', 'REQUEST_TIMEOUT_MS', '0'],
+  ['a list without entries', 'MCP_ERAS', ' , '],
+  ['a list without entries', 'OAUTH_CLIENTS', ','],
+  ['a token that a header cannot carry', 'METRICS_TOKEN', 'schlüssel-'.repeat(4)],
+  ['a path with a line break', 'AUDIT_FILE', 'audit.jsonl\nPORT=3000'],
+  ['a path with a NUL', 'STATE_DIR', 'state\0'],
   ['zero', 'TOKEN_MAX_TTL', '0'],
   ['an unknown unit', 'TOKEN_MAX_TTL', '1y'],
   ['for ever', 'TOKEN_MAX_TTL', 'never'],
@@ -205,7 +210,9 @@ t.test('a key that is also a secret is reported without repeating it', async t =
   for (const [name, others] of [
     ['JWT_SECRET', {}],
     ['JWT_SECRET_PREVIOUS', { JWT_SECRET: secret }],
-    ['REQUEST_STATE_KEY', {}]
+    ['REQUEST_STATE_KEY', {}],
+    ['AUDIT_KEY', {}],
+    ['METRICS_TOKEN', {}]
   ] as const) {
     const problems = readConfig({ ...others, API_KEYS: `${key},${shared}`, [name]: shared }).problems.map(
       describeProblem

@@ -60,6 +60,35 @@ t.test('an unchecked Host beyond loopback is warned about once', async t => {
   t.same(readConfig({ ...sound, HOST: '0.0.0.0', ALLOWED_HOSTS: 'mcp.example.com' }).warnings, [])
 })
 
+t.test('a secret with two purposes stops the start without being repeated', async t => {
+  const shared = 'x'.repeat(40)
+  for (const [one, other] of [
+    ['METRICS_TOKEN', 'JWT_SECRET'],
+    ['METRICS_TOKEN', 'REQUEST_STATE_KEY'],
+    ['METRICS_TOKEN', 'AUDIT_KEY'],
+    ['AUDIT_KEY', 'JWT_SECRET'],
+    ['AUDIT_KEY', 'REQUEST_STATE_KEY']
+  ] as const) {
+    const { problems } = readConfig({ API_KEYS: key, [one]: shared, [other]: shared })
+    const [problem, ...others] = problems.map(describeProblem)
+    t.match(problem, new RegExp(`^${one} is also the ${other}; use different secrets: anyone who .* could `))
+    t.notMatch(problem, shared)
+    t.same(others, [])
+  }
+  t.same(readConfig({ API_KEYS: key, METRICS_TOKEN: 'm'.repeat(40), AUDIT_KEY: 'a'.repeat(40) }).problems, [])
+})
+
+t.test('two settings that name the same file stop the start', async t => {
+  const problemsOf = (environment: Record<string, string>): string[] =>
+    readConfig({ ...sound, ...environment }).problems.map(describeProblem)
+  t.same(problemsOf({ API_KEYS_FILE: 'keys.json', AUDIT_FILE: './x/../keys.json' }), [
+    'AUDIT_FILE names the same file as API_KEYS_FILE; give it a file of its own'
+  ])
+  t.match(problemsOf({ UPSTREAMS_FILE: 'u.json', UPSTREAMS_LOCK: 'u.json' }), [/^UPSTREAMS_LOCK names the same file/])
+  t.match(problemsOf({ AUDIT_FILE: '.env' }), [/^AUDIT_FILE names the same file as \.env/])
+  t.same(problemsOf({ UPSTREAMS_FILE: 'u.json', UPSTREAMS_LOCK: 'u.lock.json', AUDIT_FILE: 'audit.jsonl' }), [])
+})
+
 t.test('a PUBLIC_URL that includes the endpoint is warned about', async t => {
   t.match(readConfig({ ...sound, PUBLIC_URL: 'https://mcp.example.com/mcp' }).warnings, [/^PUBLIC_URL/])
 })

@@ -145,12 +145,13 @@ t.test('config accepts a valid key file', async t => {
 })
 
 t.test('config reports an unusable policy file from any directory', async t => {
-  const directory = t.testdir({ 'good.json': '{"default":{"cost":2}}', 'dear.json': '{"default":{"cost":200}}' })
+  const directory = t.testdir({ 'good.json': '\uFEFF{"default":{"cost":2}}', 'dear.json': '{"default":{"cost":200}}' })
   const run = async (file: string) => await say(['config'], directory, { API_KEYS: key, TOOL_POLICY_FILE: file })
   t.equal((await run('good.json')).code, 0)
   for (const [file, wrong] of [
     ['none.json', /names a file that does not exist; name an existing file, or remove the setting$/],
-    ['.', /names a directory; name a file$/],
+    ['.', /names a directory or a device; name a file$/],
+    ['/dev/zero', /names a directory or a device; name a file$/],
     ['dear.json', /default\.cost: more than RATE_LIMIT_MAX/]
   ] as const) {
     const { code, stderr } = await run(file)
