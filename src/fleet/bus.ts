@@ -28,8 +28,8 @@ export interface Bus {
    */
   readonly tellAll: (topic: string, message: Json) => Promise<void>
   /**
-   * Sends a message to one instance. False if the instance is not alive. Rejects with a `NotSharedError` if
-   * the store is unavailable.
+   * Sends a message to one instance. False if the instance is not alive; if it was only suspended, it may still
+   * get the message. Rejects with a `NotSharedError` if the store is unavailable, or too many messages wait.
    */
   readonly tell: (instance: string, topic: string, message: Json) => Promise<boolean>
   readonly isAlive: (instance: string) => Eventually<boolean>

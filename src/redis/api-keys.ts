@@ -17,12 +17,16 @@ export interface RedisKeysOptions {
 /** The topic of change messages. */
 const topic = 'keys'
 const attempts = 100
+/** Delay until a failed read is repeated. */
+const againMs = 500
 
 export class RedisKeySource implements KeySource {
   readonly #link: Link
   readonly #bus: Bus
   readonly #key: string
   readonly #news: string
+  readonly #listeners = new Set<() => void>()
+  #timer: NodeJS.Timeout | undefined
   /** The lines that were read last. Unchanged lines are not parsed again. */
   #lines: RecordLines = new Map()
 
@@ -34,7 +38,10 @@ export class RedisKeySource implements KeySource {
   }
 
   async read (): Promise<KeySet> {
-    const reply = await this.#link.call('HMGET', this.#key, 'version', 'text')
+    const reply = await this.#link.call('HMGET', this.#key, 'version', 'text').catch((error: unknown) => {
+      this.#announceLater()
+      throw error
+    })
     const [version, text] = Array.isArray(reply) ? reply : []
     if (typeof version !== 'string' || typeof text !== 'string') return { version: 0, records: [] }
     const parsed = parseKeyFile(text, this.#lines)
@@ -57,8 +64,20 @@ export class RedisKeySource implements KeySource {
   }
 
   onChange (listener: () => void): () => void {
+    this.#listeners.add(listener)
     const stops = [this.#bus.on(topic, listener), this.#link.onUp(listener)]
-    return () => { for (const stop of stops) stop() }
+    return () => {
+      this.#listeners.delete(listener)
+      for (const stop of stops) stop()
+    }
+  }
+
+  /** A read can fail while Redis stays available, such as on a Cluster: then nothing else would repeat it. */
+  #announceLater (): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      for (const listener of this.#listeners) listener()
+    }, againMs).unref()
   }
 
   /** False if the version has changed in the meantime. */

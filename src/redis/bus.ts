@@ -1,8 +1,9 @@
 /** The bus over Redis streams. One connection waits for broadcasts and for messages to this instance. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Bus, isLater, type Json, type KeptNews, type Listener } from '../fleet/bus.js'
+import { type Bus, isLater, type Json, type KeptNews, type Listener, NotSharedError } from '../fleet/bus.js'
 import { Topics } from '../fleet/in-process-bus.js'
 import { blockMs, type RedisClient } from './link/client.js'
+import { eachUp } from './link/each-up.js'
 import type { RedisKeys } from './link/keys.js'
 import type { Link } from './link/link.js'
 import { letter, readLetters } from './link/scripts.js'
@@ -48,7 +49,7 @@ export class RedisBus implements Bus {
     // The command connection reports the same errors, without the details of the library, which may contain
     // secrets.
     reader.on('error', () => {})
-    link.onUp(() => { this.#onUp().catch(() => {}) })
+    eachUp(link, async () => { await this.#onUp() })
   }
 
   async tellAll (topic: string, message: Json): Promise<void> {
@@ -71,7 +72,9 @@ export class RedisBus implements Bus {
   async tell (instance: string, topic: string, message: Json): Promise<boolean> {
     const keys = [this.#alive, this.#keys.shared(`in:${instance}`), this.#keys.shared(`in:${instance}:bytes`)]
     const args = [instance, topic, JSON.stringify(message), this.id, maxInboxBytes]
-    return await this.#link.run(letter, keys, args) === 1
+    const sent = await this.#link.run(letter, keys, args)
+    if (sent === -1) throw new NotSharedError('The instance does not read its messages')
+    return sent === 1
   }
 
   async isAlive (instance: string): Promise<boolean> {

@@ -14,6 +14,8 @@ export interface RedisOneTimeOptions {
 /** The topic of taken items. Each instance remembers them, because a failover may lose the deletion. */
 const topic = 'taken'
 const rememberedMs = 10 * 60_000
+/** How often an item is put back until it works. */
+const againMs = 500
 
 export class RedisOneTimeStore implements OneTimeStore {
   readonly #link: Link
@@ -55,7 +57,7 @@ export class RedisOneTimeStore implements OneTimeStore {
       this.#bus.tellAll(topic, name).catch(() => {})
       return got.text
     } catch (error) {
-      this.#putBack(keys, seen)
+      this.#putBack(id, seen.text, performance.now() + seen.restMs)
       throw error
     }
   }
@@ -70,18 +72,14 @@ export class RedisOneTimeStore implements OneTimeStore {
 
   /**
    * Puts an item back that was not delivered, because the request failed. Redis may have executed the
-   * deletion, or may still do so, so this waits until Redis is available again.
+   * deletion, or may still do so, so this is repeated until Redis answers.
    */
-  #putBack ([key = '', index = '']: readonly string[], { text, restMs }: { text: string, restMs: number }): void {
-    const until = performance.now() + restMs
-    const stop = this.#link.onUp(() => {
-      stop()
-      const rest = Math.floor(until - performance.now())
-      if (rest < 1) return
-      this.#link.call('SET', key, text, 'PX', rest, 'NX').catch(() => {
-        this.#putBack([key, index], { text, restMs: rest })
-      })
-    })
+  #putBack (id: string, text: string, until: number): void {
+    setTimeout(() => {
+      const restMs = Math.floor(until - performance.now())
+      if (restMs < 1 || this.#isTaken(keyHashOf(id))) return
+      this.#link.call('SET', this.#keyOf(id), text, 'PX', restMs, 'NX').catch(() => { this.#putBack(id, text, until) })
+    }, againMs).unref()
   }
 
   #remember (name: string): void {

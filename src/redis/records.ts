@@ -3,6 +3,7 @@ import type { Bus } from '../fleet/bus.js'
 import type { Revocable } from '../ledger/index-in-memory.js'
 import { readRecord, type LedgerRecord } from '../ledger/records.js'
 import { endOf, nameOf, type ShareResult, type SharedRecords, weightOf } from '../ledger/shared-records.js'
+import { eachUp } from './link/each-up.js'
 import type { RedisKeys } from './link/keys.js'
 import type { Argument, Link } from './link/link.js'
 import { shareRecords, sweepRecords } from './link/scripts.js'
@@ -67,11 +68,12 @@ export class RedisRecords implements SharedRecords {
       for (const record of [readRecord(message) ?? []].flat()) this.#apply(record)
     })
     await new Promise<void>(resolve => {
-      const again = (): void => { this.merge().then(resolve, () => {}) }
       // Records that are added during the merge also arrive as messages, because the bus noted its position
       // before.
-      this.#link.onUp(again)
-      if (this.#link.isUp) again()
+      eachUp(this.#link, async () => {
+        await this.merge()
+        resolve()
+      })
     })
     this.#timer = setInterval(() => { this.sweep().catch(() => {}) }, sweepMs * (1 + Math.random() / 10)).unref()
   }

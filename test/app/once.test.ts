@@ -2,7 +2,10 @@
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
+import { redisServer, withoutRedis } from '../support/redis.js'
 import { modern, post, service, withKey } from '../support/service.js'
+import { sessionFleet } from '../support/session-fleet.js'
+import { until } from '../support/until.js'
 
 const yes = { action: 'accept', content: { sure: true } }
 const schema = { type: 'object', properties: { sure: { type: 'boolean' } }, required: ['sure'] }
@@ -72,4 +75,28 @@ t.test('an altered request state is refused and does not use up the original', a
   t.match(await call(app, { requestState, inputResponses: { pay: yes } }), {
     result: { content: [{ text: 'paid 1' }] }
   })
+})
+
+t.test('a request state is spent once in a fleet, and not at all while Redis is down', {
+  skip: withoutRedis
+}, async t => {
+  const redis = await redisServer(t)
+  const paid = { count: 0 }
+  const [a, b] = await sessionFleet(t, redis, 2, 'once:', { tools: [pay(true, paid)] })
+  if (a === undefined || b === undefined) throw new Error('not two')
+  const { requestState } = (await call(a.app, {})).result
+  const round = async (app: FastifyInstance) => await call(app, { requestState, inputResponses: { pay: yes } })
+  await redis.kill()
+  for (const { app } of [a, b]) {
+    t.match(await round(app), { error: { code: 503, data: { code: 'MCP_ERR_UNAVAILABLE' } } })
+  }
+  t.equal(paid.count, 0)
+  await redis.restart()
+  const answer = await until(async () => {
+    const body = await round(b.app)
+    return body.error?.code !== 503 && body
+  })
+  t.match(answer, { result: { content: [{ text: 'paid 1' }] } })
+  t.match(await round(a.app), { error: { data: { code: 'MCP_ERR_REQUEST_STATE' } } })
+  t.equal(paid.count, 1)
 })

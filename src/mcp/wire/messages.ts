@@ -46,12 +46,12 @@ export function kindOf (body: unknown): MessageKind {
   if (!isRecord(body) || body.jsonrpc !== '2.0') return 'invalid'
   const { method, params } = body
   if (method === undefined) {
-    return isId(body.id) && (isRecord(body.result) || isRecord(body.error)) ? 'response' : 'invalid'
+    return isRequestId(body.id) && (isRecord(body.result) || isRecord(body.error)) ? 'response' : 'invalid'
   }
   if (typeof method !== 'string' || !hasOnlyMembers(body)) return 'invalid'
   if (params !== undefined && !isRecord(params)) return 'invalid'
   if (!('id' in body)) return 'notification'
-  return isId(body.id) ? 'request' : 'invalid'
+  return isRequestId(body.id) ? 'request' : 'invalid'
 }
 
 function hasOnlyMembers (body: Record<string, unknown>): boolean {
@@ -72,7 +72,7 @@ export function hasReadableMeta (body: unknown): boolean {
   if (!isRecord(meta) || !isModest(meta)) return false
   const { progressToken, 'io.modelcontextprotocol/related-task': task } = meta
   return (
-    (progressToken === undefined || isId(progressToken)) &&
+    (progressToken === undefined || isRequestId(progressToken)) &&
     (task === undefined || (isRecord(task) && typeof task.taskId === 'string'))
   )
 }
@@ -125,7 +125,7 @@ export function severity (level: unknown): number {
 
 /** The id to echo in a refusal. Unreadable ids are omitted: `1e999` would become null, 2 ** 53 + 1 another number. */
 export function idOf (body: unknown): RequestId | undefined {
-  return isRecord(body) && isId(body.id) ? body.id : undefined
+  return isRecord(body) && isRequestId(body.id) ? body.id : undefined
 }
 
 /** The maximum length of ids and progress tokens, which are echoed. Clients use counters or UUIDs. */
@@ -133,6 +133,6 @@ const maxIdLength = 256
 /** The maximum length of a resource URI in a read or a subscription. */
 export const maxUriLength = 2048
 
-function isId (id: unknown): id is RequestId {
+export function isRequestId (id: unknown): id is RequestId {
   return (typeof id === 'string' && id.length <= maxIdLength) || (typeof id === 'number' && Number.isSafeInteger(id))
 }

@@ -103,18 +103,17 @@ return { redis.call('ZCARD', KEYS[1]), tostring(t), redis.call('GET', KEYS[3]) }
 
 /**
  * Sends a message to one instance. Keys: live instances, its inbox, bytes in the inbox. Arguments: its id,
- * topic, message, sender, maximum bytes. Returns 1, or 0 if the instance is not alive or does not read its
- * messages.
+ * topic, message, sender, maximum bytes. Returns 1, 0 if the instance is not alive, or -1 if its inbox is full. An
+ * instance that was suspended reads what was sent in the last minute.
  */
 export const letter = script(`${clock}
 local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not ends or tonumber(ends) <= now() then return 0 end
 local bytes = redis.call('EXISTS', KEYS[2]) == 1 and tonumber(redis.call('GET', KEYS[3]) or 0) or 0
-if bytes > 0 and bytes + #ARGV[3] > tonumber(ARGV[5]) then return 0 end
+if bytes > 0 and bytes + #ARGV[3] > tonumber(ARGV[5]) then return -1 end
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*', 't', ARGV[2], 'm', ARGV[3], 'f', ARGV[4])
 redis.call('SET', KEYS[3], string.format('%d', bytes + #ARGV[3]), 'PX', 60000)
 redis.call('PEXPIRE', KEYS[2], 60000)
-return 1
+return ends and tonumber(ends) > now() and 1 or 0
 `)
 
 /**

@@ -34,9 +34,22 @@ t.test('the bus over Redis', { skip: withoutRedis }, async t => {
     await ask(port, `ZADD ${deaf.keys.shared('alive')} 99999999999999 ${silent}`)
     const letter = 'x'.repeat(1024 * 1024)
     let count = 0
-    while (count < 40 && await bus.tell(silent, 'letter', letter)) count += 1
+    const isTold = async (): Promise<boolean> => await bus.tell(silent, 'letter', letter).catch(() => false)
+    while (count < 40 && await isTold()) count += 1
     t.equal(count, 15)
+    await t.rejects(bus.tell(silent, 'letter', letter), { name: 'NotSharedError' })
     t.equal(await bus.tell(silent, 'letter', 'small'), true, 'a small message still fits')
+  })
+
+  t.test('an instance that was suspended for longer than its lease gets its messages', async t => {
+    const a = await redisInstance(t, url, { prefix: 'lapsed:' })
+    // Its lease ends with each heartbeat.
+    const b = await redisInstance(t, url, { prefix: 'lapsed:', leaseMs: 0 })
+    const heard: unknown[] = []
+    b.bus.on('letter', message => { heard.push(message) })
+    t.equal(await a.bus.tell(b.bus.id, 'letter', 1), false)
+    await until(() => heard.length === 1)
+    t.same(heard, [1])
   })
 
   t.test('messages continue after a failover that reset their ids', async t => {

@@ -6,7 +6,7 @@ import { InvalidRequestError, UnavailableError, retryLater } from '../../../erro
 import type { Bus, Json } from '../../../fleet/bus.js'
 import { type Eventually, after } from '../../../lib/eventually.js'
 import { answerForSdk } from '../../wire/for-sdk.js'
-import { type RequestId, type RpcMessage, type RpcRequest, kindOf } from '../../wire/messages.js'
+import { type RequestId, type RpcMessage, type RpcRequest, isRequestId, kindOf } from '../../wire/messages.js'
 import { type ClientRequests, instanceOf } from './client-requests.js'
 import { type Rights, areHeld, fewerRights } from './rights.js'
 import type { SessionStore } from './store.js'
@@ -84,7 +84,8 @@ export class ClientMessages {
   }
 
   #takeCancellation (requestId: unknown, rights: Rights): Eventually<void> {
-    if (typeof requestId !== 'string' && typeof requestId !== 'number') return
+    // No request has any other id, and one of any length would be sent to all instances.
+    if (!isRequestId(requestId)) return
     const { session, bus, store, cancel } = this.#options
     const cancelled = cancel(requestId, rights)
     if (cancelled === 'refused') throw fewerRights()

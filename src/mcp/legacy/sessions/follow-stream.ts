@@ -57,13 +57,16 @@ export async function followStream (followed: Followed): Promise<void> {
       }
       const writer = session.writerOf(name)
       if (writer?.attach(stream, last) === true) return
-      if (writer === undefined && (notifications === undefined || !(await bus.isAlive(instance)))) {
-        await answerLost(followed, rest)
-        break
-      }
-      await notifications?.next()
+      const isLost = writer === undefined && (notifications === undefined || !(await bus.isAlive(instance)))
+      if (!isLost) await notifications?.next()
+      const before: KeptStream = rest
       const read = log.read(session.id, name, last)
       rest = read instanceof Promise ? await read : read
+      // The stream may have ended since it was read before. Without anything new, nobody writes it any more.
+      if (isLost && (rest === undefined || (!rest.isOver && rest.events.length === 0))) {
+        await answerLost(followed, before)
+        break
+      }
     }
   } finally {
     notifications?.end()
@@ -139,7 +142,8 @@ class EventNotifications {
   async next (): Promise<void> {
     if (!this.#isAsked) {
       this.#isAsked = true
-      await this.#bus.tell(this.#instance, 'session-follow', { ...this.#request, by: this.#bus.id })
+      // Without notifications, the log is read at every interval.
+      await this.#bus.tell(this.#instance, 'session-follow', { ...this.#request, by: this.#bus.id }).catch(() => {})
       return
     }
     if (!this.#hasCome) {

@@ -4,6 +4,7 @@
  */
 import type { Bus, Json } from '../../../fleet/bus.js'
 import { isListOf, isRecord } from '../../../lib/guards.js'
+import { isRequestId } from '../../wire/messages.js'
 import type { Session } from './session.js'
 import type { Rights } from './rights.js'
 import type { SessionChange } from './store.js'
@@ -31,7 +32,7 @@ export function listenToInstances (
       }
     }),
     on('session-cancel', (session, { requestId, rights }) => {
-      if ((typeof requestId === 'string' || typeof requestId === 'number') && isRights(rights)) {
+      if (isRequestId(requestId) && isRights(rights)) {
         session.cancel(requestId, rights)
       }
     }),

@@ -2,7 +2,9 @@
  * The open calls, streams and questions of a session on one instance. All other data of a session is in the
  * session store.
  */
-import { EventForgottenError, InvalidRequestError, type Refusal, UnavailableError } from '../../../errors.js'
+import {
+  EventForgottenError, InvalidRequestError, type Refusal, UnavailableError, retryLater
+} from '../../../errors.js'
 import { type Eventually, after } from '../../../lib/eventually.js'
 import type { McpRequest } from '../../era.js'
 import type { Deadlines } from '../../exchange/deadlines.js'
@@ -162,7 +164,13 @@ export class Session implements CallsHost {
       ? bus.tellAll('session-listens', { session: this.id, instance: bus.id, stream: standing.id })
         .catch(() => { standing.isAnnounced = true })
       : undefined
-    return after(told, () => after(standing.begin(lastId), () => reply))
+    const begun = after(told, () => standing.begin(lastId))
+    if (!(begun instanceof Promise)) return reply
+    return begun.then(() => reply, () => {
+      // Nobody will read it, so nothing else would end it.
+      standing.retire()
+      throw new UnavailableError(retryLater(1000, { reason: 'missed changes cannot be read' }))
+    })
   }
 
   #resume (incoming: McpRequest, lastId: string): Eventually<Reply> {
