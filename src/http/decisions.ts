@@ -215,7 +215,7 @@ function decisionOf (
     method: fields.rpc,
     itemKind: itemKindOf(fields),
     item: fields.tool ?? fields.prompt ?? fields.uri,
-    span: exchange?.span,
+    span: exchange?.span ?? (mcpCall instanceof FastifyMcpRequest ? mcpCall.span : undefined),
     arguments: exchange?.params === undefined ? undefined : () => argumentsOf(exchange),
     result,
     code,

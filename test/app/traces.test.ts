@@ -170,6 +170,27 @@ t.test('each message of a batch has a span, even a ping', async t => {
   t.same(spans.map(({ name }) => name).sort(), ['ping', 'tools/call says-no'])
 })
 
+t.test('a notification is a server span, in both eras and if it is refused', async t => {
+  const legacy = { jsonrpc: '2.0', method: 'notifications/initialized', params: { _meta: { traceparent } } }
+  const [span] = await spansOf(t, legacy)
+  t.match(span, {
+    name: 'notifications/initialized',
+    kind: SpanKind.SERVER,
+    parentSpanContext: { traceId, spanId },
+    attributes: { 'mcp.method.name': 'notifications/initialized', 'client.address': '127.0.0.1' }
+  })
+  t.notOk('jsonrpc.request.id' in (span?.attributes ?? {}))
+  exporter.reset()
+  const { headers, payload } = modern('notifications/cancelled', { requestId: 5 })
+  const { id: _, ...message } = payload
+  const [cancelled] = await spansOf(t, message, headers)
+  t.match(cancelled, { name: 'notifications/cancelled', status: { code: SpanStatusCode.UNSET } })
+  exporter.reset()
+  const [refused, ...others] = await spansOf(t, message, { ...headers, 'mcp-method': 'notifications/initialized' })
+  t.match(refused, { name: 'notifications/cancelled', attributes: { 'error.type': /^-32/ } })
+  t.same(others, [])
+})
+
 t.test('an unauthenticated request creates no span', async t => {
   const app = await service(t, { tools })
   await post(app, called('search', { traceparent }), { 'x-api-key': 'a-key-that-nobody-has', traceparent })

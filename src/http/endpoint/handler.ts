@@ -35,6 +35,7 @@ export function mcpHandler ({
       // Checked again, because a slow body may have arrived long after the credential was verified.
       const over = call.over()
       if (over !== undefined) throw over
+      call.traceNotification()
       letBeSilent(request, silenceMs())
       const answer = endpoint.serve(call)
       const { accept } = call.headers

@@ -7,6 +7,7 @@ import { Exchange } from '../../mcp/exchange/exchange.js'
 import type { ExchangeParts } from '../../mcp/exchange/shared.js'
 import type { Caller } from '../../mcp/exchange/caller.js'
 import { clientOf, fieldsOf, type MessageFields } from '../../mcp/wire/log-fields.js'
+import { kindOf, type RpcNotification } from '../../mcp/wire/messages.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Budget } from '../../tools/call-context.js'
 import type { CallLogger, CallRequest } from '../../tools/app-context.js'
@@ -42,6 +43,7 @@ export class FastifyMcpRequest implements McpRequest, Caller, LoggedCall {
   readonly #reply: FastifyReply
   readonly #place: RequestParts
   #exchanges: Exchange[] = none
+  #span: Exchange['span']
   #era: EraName | undefined
   #callRequest: CallRequest | undefined
   #sessionClient: CallRequest['client']
@@ -67,6 +69,17 @@ export class FastifyMcpRequest implements McpRequest, Caller, LoggedCall {
   get era (): EraName | undefined { return this.#era }
   /** One exchange per JSON-RPC request, in order. */
   get exchanges (): readonly Exchange[] { return this.#exchanges }
+
+  /** The span of a notification, which has no exchange. */
+  get span (): Exchange['span'] { return this.#span }
+
+  /** Starts the span of the message if it is a notification. That of a request belongs to its exchange. */
+  traceNotification (): void {
+    const { tracing } = this.#place
+    if (tracing === undefined || kindOf(this.body) !== 'notification') return
+    const { method, params = {} } = this.body as RpcNotification
+    this.#span = tracing.begin({ method, params, id: undefined, caller: this })
+  }
 
   get logger (): CallLogger { return this.#request.log }
 
