@@ -86,7 +86,7 @@ function readEntry (value: unknown, index: number): IssuerEntry {
       !URL.canParse(url) ||
       !isSafeUrl(new URL(url)) ||
       (member === 'issuer' && /[?#]/.test(url))
-    ) { throw wrong(`needs an ${member} that is https (http on loopback)`) }
+    ) { throw wrong(`has an invalid ${member}: use https, or http on loopback`) }
   }
   if (
     audience !== undefined &&

@@ -2,20 +2,27 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import t, { type Test } from 'tap'
-import oauthServer from '../../../plugins/oauth-server.js'
+import oauthServer, { type OAuthServerOptions } from '../../../plugins/oauth-server.js'
 import { type Documents, maxDocuments } from '../../../src/oauth/server/documents/documents.js'
 import { documentsInMemory } from '../../../src/oauth/server/documents/in-memory.js'
 import {
   adaKey, approve, authorizeUrl, form, isRefreshRefused, open, pkce, press, publicUrl, register, signIn, token
 } from '../../support/sign-in.js'
 import { secret } from '../../support/tokens.js'
+import { until } from '../../support/until.js'
 
-async function appWith (t: Test, documents: Documents): Promise<FastifyInstance> {
+async function appWith (
+  t: Test,
+  documents: Documents,
+  more: Partial<OAuthServerOptions> = {}
+): Promise<FastifyInstance> {
   const app = Fastify()
   t.teardown(() => app.close())
-  await app.register(oauthServer, { publicUrl, jwtSecret: secret, apiKeys: [adaKey], documents })
+  await app.register(oauthServer, { publicUrl, jwtSecret: secret, apiKeys: [adaKey], documents, ...more })
   return app
 }
+
+const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 t.test('a denial without a key takes no room from approvals', async t => {
   const documents = documentsInMemory()
@@ -43,7 +50,7 @@ t.test('an assertion is stored only if the rest of the request is valid', async 
   })
   const proof = {
     client_id: clientId,
-    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion_type: assertionType,
     client_assertion: await new SignJWT({ jti: 'one' })
       .setProtectedHeader({ alg: 'ES256' })
       .setIssuer(clientId)
@@ -93,4 +100,38 @@ t.test('a code used twice at once leaves no grant in the store', async t => {
   t.match(second, { status: 400, body: { error: 'invalid_grant' } })
   t.same(await inner.list('grant'), [])
   t.ok(await isRefreshRefused(app, clientId, body.refresh_token ?? ''))
+})
+
+t.test('the keys of at most 16 clients are fetched at once', async t => {
+  const fetched: URL[] = []
+  let release = (): void => {}
+  const released = new Promise<void>(resolve => { release = resolve })
+  const app = await appWith(t, documentsInMemory(), {
+    async fetchDocument (url) {
+      fetched.push(url)
+      await released
+      return { json: { keys: [] }, maxAgeSeconds: undefined }
+    }
+  })
+  const ask = async (n: number): ReturnType<typeof token> => {
+    const clientId = await register(app, {
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks_uri: `https://slow.example/${n}`
+    })
+    return await token(app, {
+      grant_type: 'refresh_token',
+      client_id: clientId,
+      client_assertion_type: assertionType,
+      client_assertion: 'a.b.c'
+    })
+  }
+  const running = Array.from({ length: 16 }, async (_, n) => await ask(n))
+  await until(() => fetched.length === 16)
+  const refused = await ask(16)
+  t.match(refused, { status: 503, body: { error: 'temporarily_unavailable' } })
+  t.equal(refused.headers['retry-after'], '5')
+  t.equal(fetched.length, 16)
+  release()
+  t.ok((await Promise.all(running)).every(({ status, body }) => status === 401 && body.error === 'invalid_client'))
+  t.equal((await ask(16)).status, 401)
 })

@@ -33,6 +33,8 @@ const limits = { maxBytes: 64 * 1024, timeoutMs: 5000 }
 const keysMs = 5 * 60_000
 const refetchMs = 30_000
 const maxKeys = 500
+/** Anyone can register clients whose keys are on a slow host. */
+const maxFetches = 16
 const longestLifeSeconds = 60 * 60
 const toleranceSeconds = 30
 const maxLength = 8192
@@ -57,6 +59,12 @@ export function createAssertions ({ documents, fetchDocument, audience }: Assert
   async function keysOf (uri: string, maxAgeMs: number): Promise<Keys> {
     const cached = known.get(uri)
     if (cached !== undefined && Date.now() - cached.loadedAt < maxAgeMs) return cached
+    if (pending.size >= maxFetches && !pending.has(uri)) {
+      if (cached !== undefined) return cached
+      throw new OAuthError('temporarily_unavailable', 'The keys of too many clients are being fetched', {
+        retryAfterSeconds: 5
+      })
+    }
     try {
       return await load(uri)
     } catch (error) {

@@ -122,7 +122,8 @@ async function read (response: IncomingMessage, maxBytes: number): Promise<Fetch
 
 function parse (text: string): unknown {
   try {
-    return JSON.parse(text)
+    // A file from a Windows server may begin with a byte order mark (RFC 8259 §8.1).
+    return JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch {
     throw new DocumentFetchError('its answer is not JSON')
   }

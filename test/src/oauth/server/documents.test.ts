@@ -168,6 +168,14 @@ for (const [what, answer, why] of [
   })
 }
 
+t.test('a document with a byte order mark is accepted', async t => {
+  const hosts = await rehosted(t)
+  hosts.answer(id, (_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end('\ufeff{"client_name":"App"}')
+  })
+  t.match(await hosts.fetchDocument(new URL(id), limits), { json: { client_name: 'App' } })
+})
+
 t.test('a host that never ends its answer is abandoned', async t => {
   const hosts = await rehosted(t, { timeoutMs: 50 })
   hosts.answer(id, (_request, response) => {
