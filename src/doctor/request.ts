@@ -1,7 +1,7 @@
 /** Sends one request to a server. Does not follow redirects, and limits the time and size of the response. */
 import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { isIP } from 'node:net'
+import { connect, isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TLSSocket } from 'node:tls'
 import { codeOf } from '../lib/guards.js'
@@ -203,5 +203,19 @@ async function converse (
       check()
     })
     sent.end(body)
+  })
+}
+
+/** Connects and closes at once. Returns a code if that fails, or `timeout`. */
+export async function failureAt (host: string, port: number, timeoutMs: number): Promise<string | undefined> {
+  return await new Promise(resolve => {
+    const socket = connect({ host, port, timeout: timeoutMs })
+    const end = (code: string | undefined): void => {
+      socket.destroy()
+      resolve(code)
+    }
+    socket.on('connect', () => { end(undefined) })
+    socket.on('timeout', () => { end('timeout') })
+    socket.on('error', error => { end(codeOf(error)) })
   })
 }

@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import type { Finding } from '../finding.js'
 import { NoAnswerError } from '../request.js'
 import { bareName, isPrivate, type Visit } from '../visit.js'
+import { eachAddress } from './each-address.js'
 
 const day = 86_400_000
 
@@ -83,7 +84,9 @@ export async function reach (
   }
   try {
     const { certificateEndsAt } = await visit.anonymous()
-    return { isFatal: false, findings: [...placeFindings(visit, addresses), ...expiry(certificateEndsAt)] }
+    // `localhost` usually has two addresses, and servers for one machine listen on one of them.
+    const broken = visit.isLocal ? [] : await eachAddress(visit, addresses)
+    return { isFatal: false, findings: [...placeFindings(visit, addresses), ...expiry(certificateEndsAt), ...broken] }
   } catch (error) {
     if (!(error instanceof NoAnswerError)) throw error
     return { isFatal: true, findings: [...placeFindings(visit, addresses), noAnswer(error.code, visit.url)] }
