@@ -209,6 +209,8 @@ class Watch {
     this.#isTold = false
     this.#log.info({ ms: Date.now() - this.#since, answersByPolicy: this.byPolicy }, 'Redis can be used again')
     this.#since = Date.now()
+    // Redis may be another one now.
+    this.#judgeMemory().catch(() => {})
   }
 
   /**

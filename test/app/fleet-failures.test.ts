@@ -127,4 +127,12 @@ t.test('a server whose Redis is down', { skip: withoutRedis }, async (t) => {
     const { lines } = await service(t, redis.url)
     await until(() => told(lines, /noeviction/).length === 1)
   })
+
+  t.test('an eviction policy that is found after an outage logs a warning', async (t) => {
+    const redis = await redisServer(t, ['--maxmemory-policy', 'allkeys-lru'])
+    await redis.kill()
+    const { lines } = await service(t, redis.url, { REDIS_START: 'degraded' })
+    await redis.restart()
+    await until(() => told(lines, /noeviction/).length === 1)
+  })
 })

@@ -82,6 +82,34 @@ const faults: Readonly<Record<string, RedisFault>> = {
     wrong: 'Redis cannot write to its disk, and refuses changes',
     right: 'free disk space for Redis'
   },
+  NOREPLICAS: {
+    wrong: 'Redis refuses changes without enough replicas',
+    right: 'connect its replicas, or lower min-replicas-to-write'
+  },
+  MASTERDOWN: {
+    wrong: 'Redis is a replica that has lost its primary',
+    right: 'reconnect it, or set REDIS_URL to the primary'
+  },
+  TRYAGAIN: {
+    wrong: 'the Redis Cluster is moving slots',
+    right: 'wait until it has finished'
+  },
+  LOADING: {
+    wrong: 'Redis is loading its data',
+    right: 'wait until it has finished'
+  },
+  BUSY: {
+    wrong: 'a script blocks Redis',
+    right: 'end it with SCRIPT KILL'
+  },
+  WRONGTYPE: {
+    wrong: 'another program uses keys of this server',
+    right: 'set REDIS_PREFIX to a prefix that nothing else uses'
+  },
+  TIMEOUT: {
+    wrong: 'Redis does not answer in time',
+    right: 'check its load and the network, or raise REDIS_TIMEOUT_MS'
+  },
   CLUSTERDOWN: {
     wrong: 'the Redis Cluster does not serve all slots',
     right: 'repair the Cluster, or set REDIS_URL to a Redis without a Cluster'

@@ -38,10 +38,19 @@ export class RedisUrlError extends Error {
   }
 }
 
-/**
- * Does not use `URL`, because several hosts are not a valid URL (RFC 3986 §3.2.2). Throws a `RedisUrlError`.
- */
+/** Throws a `RedisUrlError`. */
 export function parseRedisUrl (text: string): RedisTarget {
+  try {
+    return parse(text)
+  } catch (error) {
+    // A password that is not encoded looks like a wrong host, path or parameter.
+    if (!/^rediss?(\+\w+)?:\/\/.*[/?#@].*@/is.test(text)) throw error
+    throw new RedisUrlError('has special characters in its user name or password that are not percent-encoded')
+  }
+}
+
+/** Does not use `URL`, because several hosts are not a valid URL (RFC 3986 §3.2.2). */
+function parse (text: string): RedisTarget {
   const [, scheme = '', secure = '', kind = 'single', user, password, authority = '', path = '', query = ''] =
     /^(redis)(s?)(?:\+(sentinel|cluster))?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?#@]+)(\/[^?#]*)?(\?[^#]*)?$/i.exec(
       text
