@@ -119,6 +119,11 @@ function clientErrorHandler (this: FastifyInstance, error: Error & { code?: stri
   }
   // Already answered: the parser reports another error for the remaining bytes.
   if (socket.writableEnded) return
+  // A proxy could take a second answer for that of another caller's request.
+  if (isAnswered(socket)) {
+    socket.destroy()
+    return
+  }
   const refusal = refusalOf(error)
   const requestId = randomUUID()
   // Never log the error itself: its `rawPacket` contains the headers with credentials.
@@ -145,13 +150,24 @@ function clientErrorHandler (this: FastifyInstance, error: Error & { code?: stri
   socket.once('close', () => clearTimeout(linger))
 }
 
+/** Fields of Node's own HTTP server: the answer being sent, and the request being read. */
+interface HttpSocket extends Socket {
+  _httpMessage?: { headersSent: boolean } | null
+  parser?: { incoming?: { complete: boolean } | null } | null
+}
+
+/** True if the answer was sent while the rest of the request was still awaited. */
+function isAnswered ({ _httpMessage: answer, parser }: HttpSocket): boolean {
+  return (answer === null || answer === undefined) && parser?.incoming?.complete === false
+}
+
 function refusalOf (error: Error): Refusal {
   const refusal = toRefusal(error)
   return refusal.statusCode < 500 ? refusal : new BadHttpError()
 }
 
 /** Node's own handler checks the same field: a second status line would be read as part of the body. */
-function hasStartedAnswer (socket: Socket & { _httpMessage?: { headersSent: boolean } | null }): boolean {
+function hasStartedAnswer (socket: HttpSocket): boolean {
   return socket._httpMessage?.headersSent === true
 }
 

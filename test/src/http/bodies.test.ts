@@ -60,6 +60,17 @@ for (const [what, credential, status] of [['with a wrong key', 'wrong', 401], ['
   })
 }
 
+t.test('an invalid rest of a refused request gets no second answer', async t => {
+  const { port, log } = await build(t)
+  const raw = await openSocket(t, port)
+  raw.send(post('', 'wrong').replace(/Content-Length: 0/, 'Transfer-Encoding: chunked'))
+  await raw.until(/401 Unauthorized[^]*UNAUTHENTICATED/)
+  raw.send('not a chunk\r\n')
+  const text = await raw.closed()
+  t.same(text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 401'])
+  t.equal(log.lines().filter(({ code }) => code !== undefined).length, 1)
+})
+
 t.test('a caller that disconnects inside the body is not a fault', async t => {
   const { port, log } = await build(t)
   const raw = await openSocket(t, port)
