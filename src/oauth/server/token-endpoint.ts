@@ -79,6 +79,12 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
     }
     const id = required(parameters, 'client_id')
     const client = await clients.find(id)
+    if (client === undefined && clients.isAway(id)) {
+      // Not `invalid_client`: the client would forget its tokens.
+      throw new OAuthError('temporarily_unavailable', 'The document of the client cannot be fetched', {
+        retryAfterSeconds: 60
+      })
+    }
     if (client === undefined) {
       throw new OAuthError('invalid_client', 'The client is unknown', { reason: 'the client is unknown' })
     }

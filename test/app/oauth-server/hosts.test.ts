@@ -1,11 +1,18 @@
 /** Popular MCP hosts, with their published client documents, their redirects and their requests. */
+import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
+import oauthServer from '../../../plugins/oauth-server.js'
+import { documentsInMemory } from '../../../src/oauth/server/documents/in-memory.js'
 import { rehosted } from '../../support/rehosted.js'
 import { adaKey, callOf, post } from '../../support/service.js'
-import { authorizeUrl, open, pkce, press, resource, token } from '../../support/sign-in.js'
-import { jwks, jwksUri, hosts, server, assertionOf } from '../../support/hosts.js'
+import {
+  authorizeUrl, open, pkce, press, publicUrl, redirectUri, resource, signIn, token
+} from '../../support/sign-in.js'
+import { jwks, jwksUri, hosts as known, server, assertionOf } from '../../support/hosts.js'
+import { secret } from '../../support/tokens.js'
+import { wallClock } from '../../support/wall-clock.js'
 
-for (const { name, document, redirect, scope, asserts = false, sendsNoResource = false, isBuiltIn } of hosts) {
+for (const { name, document, redirect, scope, asserts = false, sendsNoResource = false, isBuiltIn } of known) {
   const clientId = document.client_id
   const target = sendsNoResource ? undefined : resource
 
@@ -58,3 +65,38 @@ for (const { name, document, redirect, scope, asserts = false, sendsNoResource =
     t.equal(page.status, isBuiltIn ? 200 : 400)
   })
 }
+
+t.test('a client whose document is away after a restart gets 503 and keeps its grant', async t => {
+  const clock = wallClock(t)
+  const store = documentsInMemory()
+  const hosts = await rehosted(t)
+  const clientId = 'https://app.example.com/client.json'
+  const document = { client_id: clientId, client_name: 'App', redirect_uris: [redirectUri] }
+  hosts.answer(clientId, document)
+  const start = async (): Promise<FastifyInstance> => {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    const { fetchDocument } = hosts
+    await app.register(oauthServer, {
+      publicUrl, jwtSecret: secret, apiKeys: [adaKey], documents: store, fetchDocument
+    })
+    return app
+  }
+  const { refreshToken } = await signIn(await start(), { clientId })
+  const refresh = { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken }
+
+  const restarted = await start()
+  hosts.answer(clientId, (_request, response) => { response.writeHead(503).end() })
+  for (let tries = 0; tries < 2; tries++) {
+    const refused = await token(restarted, refresh)
+    t.match(refused, { status: 503, body: { error: 'temporarily_unavailable' } })
+    t.equal(refused.headers['retry-after'], '60')
+  }
+  clock.advance(61)
+  hosts.answer(clientId, document)
+  t.equal((await token(restarted, refresh)).status, 200)
+
+  const withdrawn = await start()
+  hosts.answer(clientId, (_request, response) => { response.writeHead(404).end() })
+  t.match(await token(withdrawn, refresh), { status: 401, body: { error: 'invalid_client' } })
+})

@@ -17,6 +17,8 @@ export interface ClientDirectoryOptions {
 export interface ClientDirectory {
   /** `undefined` if the client is unknown. */
   find: (clientId: string) => Promise<Client | undefined>
+  /** True if `find` just failed because the document of the client could not be fetched. */
+  isAway: (clientId: string) => boolean
   /** `undefined` if dynamic registration is off. */
   readonly dynamic: DynamicClients | undefined
 }
@@ -35,6 +37,8 @@ export function createClientDirectory ({
 
   return {
     dynamic,
+
+    isAway: clientId => published?.isAway(clientId) === true,
 
     async find (clientId) {
       // The id tells the source: a URL is a document, `dyn-` a dynamic client, anything else a registered

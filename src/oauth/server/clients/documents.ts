@@ -16,6 +16,13 @@ export interface ClientDocuments {
    * are being fetched.
    */
   find: (clientId: string) => Promise<Client | undefined>
+  /** True if `find` just failed because the document could not be fetched, so the client may exist. */
+  isAway: (clientId: string) => boolean
+}
+
+interface Failure {
+  readonly until: number
+  readonly isAway: boolean
 }
 
 interface Kept {
@@ -45,7 +52,7 @@ export function isDocumentUrl (clientId: string): boolean {
 
 export function createClientDocuments ({ fetchDocument, report = () => {} }: ClientDocumentsOptions): ClientDocuments {
   const kept = new Map<string, Kept>()
-  const failures = new Map<string, number>()
+  const failures = new Map<string, Failure>()
   const pending = new Map<string, Promise<Client | undefined>>()
 
   function remember<T> (map: Map<string, T>, id: string, value: T): void {
@@ -68,7 +75,8 @@ export function createClientDocuments ({ fetchDocument, report = () => {} }: Cli
       // The client withdrew the document or replaced it with an invalid one: the cached copy must not be
       // used.
       if (error instanceof ClientMetadataError || error.isGone) kept.delete(id)
-      remember(failures, id, Date.now() + failureMs)
+      const isAway = error instanceof DocumentFetchError && !error.isGone
+      remember(failures, id, { until: Date.now() + failureMs, isAway })
       report(id, error.message)
       return fallback(id)
     }
@@ -86,7 +94,7 @@ export function createClientDocuments ({ fetchDocument, report = () => {} }: Cli
       const now = Date.now()
       const cached = kept.get(id)
       if (cached !== undefined && now < cached.freshUntil) return clientOf(id, cached.metadata)
-      if ((failures.get(id) ?? 0) > now) return fallback(id)
+      if ((failures.get(id)?.until ?? 0) > now) return fallback(id)
       const running = pending.get(id)
       if (running !== undefined) return await running
       if (pending.size >= maxFetches) {
@@ -99,7 +107,9 @@ export function createClientDocuments ({ fetchDocument, report = () => {} }: Cli
       const fetching = load(id).finally(() => { pending.delete(id) })
       pending.set(id, fetching)
       return await fetching
-    }
+    },
+
+    isAway: id => failures.get(id)?.isAway === true
   }
 }
 
