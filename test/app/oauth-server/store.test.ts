@@ -3,7 +3,8 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import t, { type Test } from 'tap'
 import oauthServer, { type OAuthServerOptions } from '../../../plugins/oauth-server.js'
-import { type Documents, maxDocuments } from '../../../src/oauth/server/documents/documents.js'
+import { type Documents, DocumentsFullError, maxDocuments } from '../../../src/oauth/server/documents/documents.js'
+import { NotSharedError } from '../../../src/fleet/bus.js'
 import { documentsInMemory } from '../../../src/oauth/server/documents/in-memory.js'
 import {
   adaKey, approve, authorizeUrl, form, isRefreshRefused, open, pkce, press, publicUrl, register, signIn, token
@@ -135,3 +136,40 @@ t.test('the keys of at most 16 clients are fetched at once', async t => {
   t.ok((await Promise.all(running)).every(({ status, body }) => status === 401 && body.error === 'invalid_client'))
   t.equal((await ask(16)).status, 401)
 })
+
+for (const [what, error] of [
+  ['unavailable', new NotSharedError('Redis: ECONNREFUSED')],
+  ['full', new DocumentsFullError('once')]
+] as const) {
+  t.test(`pages answer 503 while the store is ${what}, and continue afterwards`, async t => {
+    const inner = documentsInMemory()
+    let isAway = false
+    const check = (): void => { if (isAway) throw error }
+    const app = await appWith(t, {
+      ...inner,
+      async get (...of) {
+        check()
+        return await inner.get(...of)
+      },
+      async put (...of) {
+        check()
+        return await inner.put(...of)
+      }
+    })
+    const url = authorizeUrl(await register(app), pkce().challenge)
+    const first = await open(app, url)
+    const second = await press(app, first, 'continue', { key: adaKey })
+    isAway = true
+    for (const page of [
+      await open(app, url),
+      await press(app, first, 'continue', { key: adaKey }),
+      await press(app, second, 'approve'),
+      await press(app, second, 'deny')
+    ]) {
+      t.match(page, { status: 503, location: undefined, html: /Try again in a moment/ })
+      t.notMatch(page.html, /Redis|store/)
+    }
+    isAway = false
+    t.ok((await press(app, second, 'approve')).location?.searchParams.has('code'))
+  })
+}

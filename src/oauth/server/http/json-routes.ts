@@ -155,18 +155,8 @@ function asOAuthError (
   malformed: 'invalid_request' | 'invalid_client_metadata' = 'invalid_request'
 ): OAuthError {
   if (error instanceof OAuthError) return error
-  if (error instanceof DocumentsFullError) {
-    return new OAuthError('temporarily_unavailable', 'The storage of the server is full', {
-      retryAfterSeconds: 60,
-      cause: error
-    })
-  }
-  if (error instanceof StateError || error instanceof NotSharedError) {
-    return new OAuthError('temporarily_unavailable', 'The server cannot write right now', {
-      retryAfterSeconds: 5,
-      cause: error
-    })
-  }
+  const unavailable = asStoreError(error)
+  if (unavailable !== undefined) return unavailable
   const refusal = toRefusal(error)
   const { statusCode, message, reason = message } = refusal
   if (statusCode === 503) {
@@ -187,6 +177,23 @@ function asOAuthError (
     reason,
     statusCode: statusCode === 413 ? 413 : 400
   })
+}
+
+/** `undefined` unless the store of the server is unavailable or full. */
+export function asStoreError (error: unknown): OAuthError | undefined {
+  if (error instanceof DocumentsFullError) {
+    return new OAuthError('temporarily_unavailable', 'The storage of the server is full', {
+      retryAfterSeconds: 60,
+      cause: error
+    })
+  }
+  if (error instanceof StateError || error instanceof NotSharedError) {
+    return new OAuthError('temporarily_unavailable', 'The server cannot write right now', {
+      retryAfterSeconds: 5,
+      cause: error
+    })
+  }
+  return undefined
 }
 
 function secondsOf ({ data }: Refusal): number {

@@ -17,7 +17,7 @@ import type { AuthorizationServer } from '../server.js'
 import type { ConsentStep, Step } from '../sign-in.js'
 import { cookieHeader, newCookie, readCookie } from './cookie.js'
 import { noteRefusal } from './decisions.js'
-import { acceptForms } from './json-routes.js'
+import { acceptForms, asStoreError } from './json-routes.js'
 
 export interface PageOptions {
   readonly server: AuthorizationServer
@@ -44,7 +44,7 @@ export async function registerPages (scope: FastifyInstance, { server, countTool
       return
     }
     const { title, message, statusCode, reason } = asPageError(error)
-    if (statusCode >= 500) request.log.error({ err: error }, 'fault')
+    if (statusCode === 500) request.log.error({ err: error }, 'fault')
     else request.log.info({ reason }, 'an authorization page was refused')
     if (isRefusal(error)) noteRefusal(request, error)
     if (isRefusal(error) && error.headers !== undefined) reply.headers(error.headers)
@@ -175,6 +175,14 @@ function requireSameSite ({ headers }: FastifyRequest): void {
 function asPageError (error: unknown): AuthorizationPageError {
   if (error instanceof AuthorizationPageError) return error
   const title = 'The sign-in failed'
+  const unavailable = asStoreError(error)
+  if (unavailable !== undefined) {
+    return new AuthorizationPageError(
+      'Try again in a moment',
+      'This server cannot continue the sign-in right now. Wait a minute and reload the page.',
+      { statusCode: unavailable.statusCode, reason: unavailable.message, cause: error }
+    )
+  }
   if (error instanceof OAuthError) {
     return new AuthorizationPageError(title, 'Go back to the app and connect again.', {
       statusCode: error.statusCode,
