@@ -45,6 +45,25 @@ t.test('a second signal ends the process at once', async t => {
   t.same(await server.ended, { code: 143, signal: null })
 })
 
+// For one Ctrl-C, the terminal sends SIGINT, and npm sends it again.
+t.test('a second SIGINT of npm does not cut off a running call', async t => {
+  for (let tries = 1; ; tries++) {
+    const server = startServer(t, { npm_lifecycle_event: 'start' })
+    const call = await beginCall(t, await server.url)
+    server.child.kill('SIGINT')
+    await until(() => server.stdout().includes('"stopping"'))
+    server.child.kill('SIGINT')
+    call.finish()
+    const answer = await call.answer.catch(() => '')
+    const { code } = await server.ended
+    // On a stalled machine, the second one may come too late to be of the same key press.
+    if (code === 130 && tries < 5) continue
+    t.match(answer, /HTTP\/1\.1 200 OK[^]*"whoami"/)
+    t.equal(code, 0)
+    return
+  }
+})
+
 /** A small app with the same shutdown, because no real tool hangs or throws on demand. */
 function startFixture (t: Test, graceMs: number): Running {
   const source = `
