@@ -93,7 +93,7 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
 
 /** A key with its own limit has its own bucket. All other keys of an owner share one bucket. */
 function bucketOf ({ id, keyId }: Principal, rateLimitMax: number | null): string {
-  // Ids never contain a line break, so no principal can have this one.
+  // No principal has such an id: ours begin with another word, and those of an app contain no line break.
   return rateLimitMax === null ? id : `key\n${keyId ?? ''}\n${id}`
 }
 

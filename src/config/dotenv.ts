@@ -8,6 +8,8 @@ export interface DotenvFile {
   readonly faults: ReadonlyArray<{ wrong: string, right: string }>
   /** True if every user of the machine can read or write it. */
   readonly isPublic?: boolean
+  /** Names that are set more than once. The last value applies. */
+  readonly repeated?: readonly string[]
 }
 
 /**
@@ -47,8 +49,15 @@ function isPublic (path: string): boolean {
 export function parseDotenv (text: string): DotenvFile {
   // Some editors write a byte order mark. It would become part of the first name.
   const { statements, strayLines } = split(text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n'))
-  if (strayLines.length === 0) return { values: parseEnv(statements.join('\n')), faults: [] }
+  if (strayLines.length === 0) {
+    return { values: parseEnv(statements.join('\n')), faults: [], repeated: repeatedNames(statements) }
+  }
   return { values: {}, faults: strayLines.map(fault) }
+}
+
+function repeatedNames (statements: readonly string[]): string[] {
+  const names = statements.map(statement => /^(?:export[ \t]+)?([\w.-]+)/.exec(statement)?.[1] ?? '')
+  return [...new Set(names.filter((name, at) => names.indexOf(name) < at))]
 }
 
 function fault ({ number, isQuoted }: StrayLine): DotenvFile['faults'][number] {

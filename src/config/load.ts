@@ -80,7 +80,7 @@ export function readConfig (environment: Environment, file: DotenvFile = noFile,
   return {
     config,
     problems: [...problems, ...checked.problems],
-    warnings: [...checked.warnings, ...unread],
+    warnings: [...checked.warnings, ...unread, ...repeatedSettings(file)],
     fileWarnings: publicSecrets(file, sources),
     unread,
     sources: sources as Record<VariableName, Source>
@@ -103,6 +103,12 @@ function publicSecrets ({ isPublic = false }: DotenvFile, sources: Partial<Recor
           'chmod 600 .env'
       ]
     : []
+}
+
+function repeatedSettings ({ repeated = [] }: DotenvFile): string[] {
+  return repeated
+    .filter(name => Object.hasOwn(variables, name))
+    .map(name => `.env sets ${name} more than once; only the last value applies`)
 }
 
 function pick (name: VariableName, environment: Environment, file: Environment): { text: string, source: Source } {

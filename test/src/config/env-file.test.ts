@@ -9,6 +9,14 @@ const key = 'a-key-of-sixteen-or-more'
 const secret = 'a secret of thirty-two bytes or more'
 const sound = { API_KEYS: key, JWT_SECRET: secret }
 
+t.test('a setting that .env sets twice is warned about', async t => {
+  const text = 'PORT=1\nexport PORT = 2\nHOST=localhost\nX=1\nX=2\n# PORT=3\n'
+  const { config, warnings } = readConfig(sound, parseDotenv(text))
+  t.equal(config.PORT, 2)
+  t.match(warnings.filter(text => /more than once/.test(text)), [/^\.env sets PORT more than once; only the last/])
+  t.same(readConfig({}, parseDotenv(`API_KEYS="${key},\nAPI_KEYS=${key}2"\n`)).warnings, [])
+})
+
 t.test('the environment takes precedence over .env unless it is empty', async t => {
   const file = parseDotenv(`API_KEYS=${key}\nPORT=4000\nLOG_LEVEL=debug\n`)
   const { config, sources } = readConfig({ PORT: '5000', LOG_LEVEL: '' }, file)
