@@ -1,17 +1,9 @@
 /** One connection to an upstream: a process or an HTTP session, opened on demand and closed when idle. */
-import {
-  Client,
-  SSEClientTransport,
-  SseError,
-  StreamableHTTPClientTransport,
-  type Transport
-} from '@modelcontextprotocol/client'
+import { Client, SseError, type Transport } from '@modelcontextprotocol/client'
 import { version } from '../version.js'
-import { boundedFetch } from './transport/bounded-fetch.js'
-import { digestOfCaller, headerValueOf } from './transport/identity.js'
-import { callerMark } from './transport/interpolation.js'
+import { createTransport } from './transport/create.js'
+import { HttpTransport } from './transport/http-transport.js'
 import type { Upstream } from './options.js'
-import { passedOn } from './transport/process-environment.js'
 import { ProcessTransport } from './transport/process-transport.js'
 import { Questions } from './questions.js'
 import { Subscriptions } from './watching/subscriptions.js'
@@ -38,9 +30,6 @@ export interface ConnectionPlace {
   isLegacy?: boolean
 }
 
-/** Allowance for the JSON-RPC message around a result. */
-const envelopeBytes = 64 * 1024
-
 /** Time limit for the request that ends a session. */
 const farewellMs = 1000
 
@@ -61,6 +50,7 @@ export class Connection {
   #abandon: (() => Promise<void>) | undefined
   #isOpen = false
   #isClosing = false
+  #isRetired = false
   #running = 0
   #usedAt = Date.now()
 
@@ -76,7 +66,7 @@ export class Connection {
 
   get isOpen (): boolean { return this.#isOpen }
   get isIdle (): boolean { return this.#running === 0 }
-  get isWatched (): boolean { return (this.#subscriptions?.size ?? 0) > 0 }
+  get isWatched (): boolean { return (this.#subscriptions?.uris.length ?? 0) > 0 }
   get usedAt (): number { return this.#usedAt }
 
   /** Rejects with an `UpstreamAwayError` if the upstream does not start in time, or if `close` is called. */
@@ -115,6 +105,7 @@ export class Connection {
     } finally {
       this.#running -= 1
       this.#usedAt = Date.now()
+      this.#closeIfRetired()
     }
   }
 
@@ -123,12 +114,28 @@ export class Connection {
     if (!this.#isOpen) return
     this.#subscriptions ??= new Subscriptions(this.#client, this.#place.upstream.startTimeoutMs, {
       odd: error => { if (!this.#isClosing) this.#events.odd(error) },
-      gap: missed => {
-        this.#events.changed()
-        for (const uri of missed) this.#events.updated(uri)
-      }
+      gap: uris => { this.#missed(uris) }
     })
     await this.#subscriptions.set(uris)
+  }
+
+  /** Notifications may have been missed. */
+  #missed (uris: readonly string[]): void {
+    this.#events.changed()
+    for (const uri of uris) this.#events.updated(uri)
+  }
+
+  /** Reports the connection as lost, so that it gets no further calls, and closes it after the running ones. */
+  #retire (reason: string): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#isRetired = true
+    this.#events.lost(reason)
+    this.#closeIfRetired()
+  }
+
+  #closeIfRetired (): void {
+    if (this.#isRetired && this.#running === 0) this.close().catch(() => {})
   }
 
   async close (): Promise<void> {
@@ -143,7 +150,7 @@ export class Connection {
   /** An upstream over HTTP keeps a session until it is told, or forgets it (MCP 2025-11-25, Session Management). */
   async #endSession (): Promise<void> {
     const { transport } = this.#client
-    if (!(transport instanceof StreamableHTTPClientTransport) || transport.sessionId === undefined) return
+    if (!(transport instanceof HttpTransport) || transport.sessionId === undefined) return
     const farewell = transport.terminateSession().catch(() => {})
     await Promise.race([farewell, new Promise(resolve => { setTimeout(resolve, farewellMs).unref() })])
   }
@@ -241,36 +248,13 @@ export class Connection {
   #faultOf: (() => string | undefined) | undefined
 
   #transport (): Transport {
-    const { upstream: { type, url = '', headers = {}, identityHeader }, maxResultBytes } = this.#place
-    if (type === 'stdio') {
-      const transport = this.#process()
-      this.#faultOf = () => transport.fault
-      return transport
-    }
-    const named =
-      identityHeader === undefined || this.#identity === undefined
-        ? headers
-        : { ...headers, [identityHeader]: headerValueOf(this.#identity) }
-    const options = {
-      requestInit: { headers: named, redirect: 'error' } as const,
-      fetch: boundedFetch(maxResultBytes + envelopeBytes)
-    }
-    return type === 'sse'
-      ? new SSEClientTransport(new URL(url), options)
-      : new StreamableHTTPClientTransport(new URL(url), options)
-  }
-
-  #process (): ProcessTransport {
-    const { upstream: { command = '', args = [], cwd, env = {} }, maxResultBytes } = this.#place
-    const caller = this.#identity === undefined ? 'nobody' : digestOfCaller(this.#identity)
-    const fill = (text: string): string => text.replaceAll(callerMark, caller)
-    return new ProcessTransport({
-      command,
-      args: args.map(fill),
-      env: { ...passedOn(), ...Object.fromEntries(Object.entries(env).map(([name, value]) => [name, fill(value)])) },
-      cwd: cwd === undefined ? undefined : fill(cwd),
-      maxMessageBytes: maxResultBytes + envelopeBytes,
-      line: this.#events.line
+    const { upstream, maxResultBytes } = this.#place
+    const transport = createTransport(upstream, maxResultBytes, this.#identity, {
+      line: this.#events.line,
+      reopened: () => { this.#missed(this.#subscriptions?.uris ?? []) },
+      forgotten: () => { this.#retire('it forgot the session') }
     })
+    if (transport instanceof ProcessTransport) this.#faultOf = () => transport.fault
+    return transport
   }
 }

@@ -7,7 +7,7 @@ import { type CallControls, Parking, UpstreamCall } from './call.js'
 import { brokenOffCode, TooLargeError, tooLongCode, unreadableCode } from './transport/bounded-fetch.js'
 import { UpstreamAwayError } from './connection.js'
 import type { Forward } from './definitions.js'
-import { httpStatusOf } from './log-text.js'
+import { httpStatusOf, isUnreadable } from './log-text.js'
 import type { Pool } from './pool.js'
 
 type Params = Record<string, unknown>
@@ -55,17 +55,14 @@ export function forwardBy (
           await inRounds(client, method, withLogs(client, params), controls, definition(params.name))
         ))
       })
-    let result: Params
     try {
-      result = await call.follow(context)
+      const result = await call.follow(context)
+      requireSize(result, maxResultBytes)
+      return result
     } catch (error) {
       if (!context.signal.aborted) report(error, context)
       throw inPublicWords(error, context, maxResultBytes)
     }
-    if (Buffer.byteLength(JSON.stringify(result)) > maxResultBytes) {
-      throw tooLarge(context, maxResultBytes)
-    }
-    return result
   }
 }
 
@@ -166,6 +163,21 @@ function isForgotten (error: unknown): boolean {
   return data?.status === 404 || (data?.status === 400 && /session/i.test(String(data.text)))
 }
 
+/** Throws an error if the result is too large, or nested too deeply to be sent. */
+function requireSize (result: Params, maxBytes: number): void {
+  let text: string
+  try {
+    text = JSON.stringify(result)
+  } catch (error) {
+    throw new UnreadableError('It answered with values that are nested too deeply', { cause: error })
+  }
+  if (Buffer.byteLength(text) > maxBytes) throw new TooLargeError('The answer is too large')
+}
+
+class UnreadableError extends Error {
+  override readonly name = 'UnreadableError'
+}
+
 function tooLarge ({ requestId }: CallContext, maxResultBytes: number): PublicToolError {
   return new PublicToolError(
     `The answer is larger than ${maxResultBytes} bytes; ask for less (request ${requestId})`
@@ -187,7 +199,7 @@ function inPublicWords (error: unknown, context: CallContext, maxResultBytes: nu
   if (error instanceof UpstreamAwayError) return failure('is not available; try again in a minute')
   if (isTooLarge(error)) return tooLarge(context, maxResultBytes)
   const { name, code } = error as { name?: unknown, code?: unknown }
-  if (code === unreadableCode || code === 'INVALID_RESULT') {
+  if (code === unreadableCode || error instanceof UnreadableError || isUnreadable(error)) {
     return failure('sent an answer that cannot be read')
   }
   if (name === 'ProtocolError' && typeof code === 'number' && code !== brokenOffCode) {

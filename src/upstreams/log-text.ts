@@ -1,5 +1,5 @@
 /** Prepares messages and errors of an upstream for the log. */
-import { SdkHttpError, SseError } from '@modelcontextprotocol/client'
+import { SdkError, SdkErrorCode, SdkHttpError, SseError } from '@modelcontextprotocol/client'
 import type { Upstream } from './options.js'
 
 const mask = '[redacted]'
@@ -37,7 +37,7 @@ export function reasonOf (error: unknown): string {
   const words = causesOf(error).map(cause => {
     const status = statusOf(cause)
     // Before the message, whose end may be cut off.
-    const { message } = cause
+    const message = isSchemaError(cause) ? 'It sent a message that is not valid JSON-RPC' : cause.message
     return status === undefined || message.includes(`HTTP ${status}`) ? message : `HTTP ${status}, ${message}`
   })
   return words.length === 0 ? 'unknown' : words.join(': ')
@@ -47,6 +47,24 @@ export function reasonOf (error: unknown): string {
 export function httpStatusOf (error: unknown): number | undefined {
   return causesOf(error).map(statusOf).find(status => status !== undefined)
 }
+
+/** The SDK's error for a message that is not JSON-RPC lists every schema that does not match. */
+function isSchemaError ({ name }: Error): boolean {
+  return /^\$?ZodError$/.test(name)
+}
+
+/** True if the response cannot be parsed, or is not of the media type that it has to be. */
+export function isUnreadable (error: unknown): boolean {
+  return causesOf(error).some(cause =>
+    isSchemaError(cause) ||
+    cause instanceof SyntaxError ||
+    (cause instanceof SdkError && unreadableCodes.has(cause.code))
+  )
+}
+
+const unreadableCodes: ReadonlySet<string> = new Set([
+  SdkErrorCode.ClientHttpUnexpectedContent, SdkErrorCode.InvalidResult
+])
 
 function causesOf (error: unknown): Error[] {
   const causes: Error[] = []

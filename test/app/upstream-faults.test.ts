@@ -43,6 +43,10 @@ const faults: Array<[string, RegExp, RegExp | undefined]> = [
   ['half', /stopped during this request; try again \(request/, /restarted at the next call/],
   ['garbage-flood', /stopped during this request; try again \(request/, /standard error, not to standard output/],
   ['not-a-result', /cannot be read \(request/, /a request to an upstream failed/],
+  ['result-and-error', /cannot be read \(request/, /a request to an upstream failed/],
+  ['null-error', /cannot be read \(request/, /a request to an upstream failed/],
+  ['text-code', /cannot be read \(request/, /a request to an upstream failed/],
+  ['deep', /cannot be read \(request/, /nested too deeply/],
   ['bad-content', /cannot be read|went wrong|internal/i, undefined],
   ['error-404', /refused the request with code 404/, /a request to an upstream failed/],
   ['secret-error', /refused the request with code -32000 \(request/, /a request to an upstream failed/]

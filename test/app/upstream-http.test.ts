@@ -19,10 +19,10 @@ const faults: Array<[string, Reply, RegExp]> = [
   ['503', ask(response => { response.writeHead(503).end('hunter2') }), /failed; try again/],
   ['no JSON', ask(response => {
     response.writeHead(200, { 'content-type': 'application/json' }).end('hunter2')
-  }), /The upstream server/],
+  }), /cannot be read/],
   ['a page', ask(response => {
     response.writeHead(200, { 'content-type': 'text/html' }).end('<p>hunter2')
-  }), /The upstream server/],
+  }), /cannot be read/],
   ['a body that stops', ask(response => {
     response.writeHead(200, { 'content-type': 'application/json' })
     response.write('{"jsonrpc":"2.0",')
@@ -31,6 +31,22 @@ const faults: Array<[string, Reply, RegExp]> = [
   ['an event stream that ends', ask(response => {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).end(': nothing\n\n')
   }), /The upstream server/],
+  ['an event stream that ends after another message with its id', ask((response, { id }) => {
+    const data = { jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: { id } } }
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).end(`data: ${JSON.stringify(data)}\n\n`)
+  }), /stopped during this request/],
+  ['an event stream that ends and cannot be resumed', ask(response => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).end('id: 1\nretry: 10\ndata: \n\n')
+  }), /stopped during this request/],
+  ['an event that has no valid result', ask((response, { id }) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.end(`data: {"jsonrpc":"2.0","id":${id},"result":"hunter2"}\n\n`)
+  }), /stopped during this request/],
+  ['202', ask(response => { response.writeHead(202).end() }), /stopped during this request/],
+  ['a result that is no object', ask((response, message) => { answer(response, message, 'hunter2') }), /cannot be read/],
+  ['null', ask(response => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end('null')
+  }), /cannot be read/],
   ['a large answer', ask((response, message) => {
     answer(response, message, text('x'.repeat(10_000_000)))
   }), /larger than 8388608 bytes/],
@@ -102,6 +118,19 @@ t.test('an SSE upstream with an endpoint on another host is refused', async t =>
   const app = await serving(t, { far: { url, type: 'sse', headers, startTimeoutMs: 3000 } })
   t.match((await app.inject('/ready')).json(), { status: 'degraded' })
   t.equal(target.seen.length, 0)
+})
+
+t.test('an event with spaces in its JSON, or its id as text, is a valid answer', async t => {
+  const behind = await far(t, ask((response, { id, params }) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    const written = params?.name === 'who' ? `"${id}"` : String(id)
+    response.end(`data: {"jsonrpc": "2.0", "id": ${written}, "result": ${JSON.stringify(text('done'))}}\n\n`)
+  }))
+  const log = logSink()
+  const app = await serving(t, { far: { url: behind.url } }, { logStream: log })
+  const ada = await client(t, await listening(app), adaKey)
+  for (const name of ['call', 'who', 'call']) t.equal(textOf(await ada.callTool({ name })), 'done')
+  t.same(log.lines().filter(({ level }) => level === 40), [])
 })
 
 t.test('an expired upstream session is reopened once', async t => {

@@ -1,4 +1,4 @@
-/** `fetch` for an upstream: refuses redirects and challenges, limits response sizes, and detects broken streams. */
+/** `fetch` for an upstream: refuses redirects and challenges, and limits response sizes. */
 import { isRecord } from '../../lib/guards.js'
 
 /** A response, or an event of a stream, is too large. */
@@ -25,7 +25,7 @@ export function boundedFetch (maxBytes: number): Fetch {
     if (body === null) return new Response(null, { headers, status, statusText })
     const isStream = headers.get('content-type')?.toLowerCase().startsWith('text/event-stream') === true
     if (isStream) {
-      return new Response(body.pipeThrough(boundedEvents(maxBytes, requestIdOf(init?.body))), {
+      return new Response(body.pipeThrough(boundedEvents(maxBytes, postedIdOf(init?.body))), {
         headers,
         status,
         statusText
@@ -50,41 +50,33 @@ function bounded (maxBytes: number): TransformStream<Uint8Array, Uint8Array> {
   })
 }
 
-/**
- * Limits each event. If a stream ends without the response, the SDK would wait forever, so an error is added.
- * Streams with event ids need no error, because the SDK resumes them.
- */
+/** Limits each event. A larger one ends the stream with an error for the request. */
 function boundedEvents (maxBytes: number, id: number | undefined): TransformStream<Uint8Array, Uint8Array> {
-  const mark = `"id":${id ?? ''}`
-  let [bytes, tail, isAnswered, isResumable] = [0, '', id === undefined, false]
-  const errorOf = (code: number): Buffer =>
-    Buffer.from(`\n\ndata: ${JSON.stringify({ jsonrpc: '2.0', id, error: { code, message: 'No answer' } })}\n\n`)
+  let [bytes, tail] = [0, '']
   return new TransformStream({
     transform (chunk, controller) {
       bytes += chunk.byteLength
       if (bytes > maxBytes) {
-        if (!isAnswered) controller.enqueue(errorOf(tooLongCode))
-        isAnswered = true
+        if (id !== undefined) controller.enqueue(Buffer.from(`\n\ndata: ${JSON.stringify(tooLong(id))}\n\n`))
         controller.terminate()
         return
       }
       const text = tail + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
-      isAnswered ||= text.includes(mark)
-      isResumable ||= /(?:^|[\r\n])id:/.test(text)
-      tail = text.slice(-mark.length)
+      tail = text.slice(-3)
       const end = Math.max(text.lastIndexOf('\n\n'), text.lastIndexOf('\r\n\r\n'), text.lastIndexOf('\r\r'))
       if (end !== -1) bytes = text.length - end
       controller.enqueue(chunk)
-    },
-    flush (controller) {
-      if (!isAnswered && !isResumable) controller.enqueue(errorOf(brokenOffCode))
     }
   })
 }
 
-/** The id of the posted request. `undefined` for a notification or without a body. */
-function requestIdOf (body: unknown): number | undefined {
+function tooLong (id: number): unknown {
+  return { jsonrpc: '2.0', id, error: { code: tooLongCode, message: 'The message is too long' } }
+}
+
+/** The id of the posted request. `undefined` for another message or without a body. */
+export function postedIdOf (body: unknown): number | undefined {
   if (typeof body !== 'string') return undefined
   const message: unknown = JSON.parse(body)
-  return isRecord(message) && typeof message.id === 'number' ? message.id : undefined
+  return isRecord(message) && 'method' in message && typeof message.id === 'number' ? message.id : undefined
 }

@@ -171,10 +171,19 @@ export class ProcessTransport implements Transport {
   }
 }
 
-/** The SDK ignores a result that is not an object, and the request would never end. */
+/** The SDK ignores a response that is not valid, and the request would never end. */
 function readable (message: JSONRPCMessage): JSONRPCMessage {
-  if (!('result' in message) || isRecord(message.result)) return message
-  return { jsonrpc: '2.0', id: message.id, error: { code: unreadableCode, message: 'The result is not an object' } }
+  if ('method' in message || !('id' in message) || isResponse(message)) return message
+  return { jsonrpc: '2.0', id: message.id, error: { code: unreadableCode, message: 'The response is not valid' } }
+}
+
+/** A response has a result or an error, and nothing else (JSON-RPC 2.0, 5). */
+function isResponse ({ jsonrpc: _, id: __, ...rest }: Record<string, unknown>): boolean {
+  const [name, ...others] = Object.keys(rest)
+  if (others.length > 0) return false
+  if (name === 'result') return isRecord(rest.result)
+  const { error } = rest
+  return isRecord(error) && Number.isSafeInteger(error.code) && typeof error.message === 'string'
 }
 
 function parse (text: string): JSONRPCMessage | undefined {

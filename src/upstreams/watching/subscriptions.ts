@@ -37,8 +37,8 @@ export class Subscriptions {
     this.#events = events
   }
 
-  /** The number of watched resources. */
-  get size (): number { return this.#wanted.length }
+  /** The watched resources. */
+  get uris (): readonly string[] { return this.#wanted }
 
   /** Watches the lists and exactly these resources. Never rejects; errors are passed to `odd`. */
   async set (uris: readonly string[]): Promise<void> {
