@@ -79,13 +79,29 @@ const [firstWaitMs, lastWaitMs] = [10, 640]
 /**
  * Reads a stream that another instance may not have logged completely: writes are not awaited, and an
  * instance without its store retries every half second. Waits longer each time, 1.3 seconds in all, and only
- * while that instance `isAlive`.
+ * while that instance `isAlive`. After that, returns what `readLost` returns.
  */
 export function readSoon (
   read: () => Eventually<KeptStream | undefined>,
-  isAlive: () => Eventually<boolean>
+  isAlive: () => Eventually<boolean>,
+  readLost: () => Eventually<KeptStream | undefined>
 ): Eventually<KeptStream | undefined> {
-  return after(read(), kept => kept ?? after(isAlive(), alive => alive ? readAgain(read, firstWaitMs) : undefined))
+  return after(read(), kept => kept ?? after(isAlive(), alive => alive ? readAgain(read, firstWaitMs) : readLost()))
+}
+
+/**
+ * Reads a stream whose instance was killed after it had sent event `n` and before it had logged it: nothing more is
+ * stored, and its calls will not be answered.
+ */
+export async function readUnlogged (
+  log: EventLog,
+  session: string,
+  name: string,
+  n: number
+): Promise<KeptStream | undefined> {
+  const all = await log.read(session, name, 0)
+  const isUnlogged = all !== undefined && !all.isOver && (all.events.at(-1)?.n ?? 0) < n
+  return isUnlogged ? { ...all, events: [] } : undefined
 }
 
 async function readAgain (

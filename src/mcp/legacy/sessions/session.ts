@@ -18,7 +18,7 @@ import { Calls, type CallsHost, type SessionParts } from './calls.js'
 import { ClientMessages, checkMessage, whenTold } from './client-messages.js'
 import { ClientRequests } from './client-requests.js'
 import type { EventLog, KeptStream } from './event-log.js'
-import { Followers, followStream, readSoon, writerOf } from './follow-stream.js'
+import { Followers, followStream, readSoon, readUnlogged, writerOf } from './follow-stream.js'
 import type { Post } from './post.js'
 import { type Rights, areHeld, fewerRights, rightsOf } from './rights.js'
 import { NewestStanding, StandingStream } from './standing-stream.js'
@@ -182,7 +182,8 @@ export class Session implements CallsHost {
     const read = (): Eventually<KeptStream | undefined> => log.read(this.id, name, n)
     // If the bus fails, the read fails, too, with its own error.
     const isAlive = async (): Promise<boolean> => await Promise.resolve(bus.isAlive(writerOf(name))).catch(() => true)
-    return after(store.isShared ? readSoon(read, isAlive) : read(), kept => {
+    const readLost = async (): Promise<KeptStream | undefined> => await readUnlogged(log, this.id, name, n)
+    return after(store.isShared ? readSoon(read, isAlive, readLost) : read(), kept => {
       if (kept === undefined) throw new EventForgottenError()
       const stream = streams.resume(incoming)
       stream.begin()

@@ -27,7 +27,7 @@ for (const [what, misses, alive, found, reads, looks] of [
     t.equal(await readSoon(read, () => {
       counts.looks += 1
       return alive
-    }), found)
+    }, () => undefined), found)
     t.same(counts, { reads, looks })
   })
 }

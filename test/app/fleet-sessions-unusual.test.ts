@@ -1,12 +1,14 @@
-/** Sessions of a fleet, used by a caller who wants to harm it, and while Redis refuses single commands. */
+/** Sessions of a fleet: abuse by a caller, commands that Redis refuses, and events that were never logged. */
 import t from 'tap'
+import { RedisEvents } from '../../src/redis/event-log.js'
+import { redisInstance } from '../support/redis-instance.js'
 import { ask, redisServer, withoutRedis } from '../support/redis.js'
-import { listen, openSession } from '../support/session.js'
+import { listen, openSession, settles } from '../support/session.js'
 import { sessionFleet } from '../support/session-fleet.js'
 import { post, rpc } from '../support/service.js'
 import { until } from '../support/until.js'
 
-t.test('sessions of a fleet under abuse and refused commands', { skip: withoutRedis }, async t => {
+t.test('sessions of a fleet in unusual conditions', { skip: withoutRedis }, async t => {
   const redis = await redisServer(t)
 
   t.test('a cancellation with an oversized id is not sent to other instances', async t => {
@@ -42,5 +44,35 @@ t.test('sessions of a fleet under abuse and refused commands', { skip: withoutRe
     await whenUp()
     const second = await listen(a.url, other)
     t.equal(second.response.status, 200, 'its place is free')
+  })
+
+  t.test('a call whose killed instance had sent more than it had logged gets an error', async t => {
+    const [a] = await sessionFleet(t, redis, 1, 'unlogged:')
+    if (a === undefined) throw new Error('no instance')
+    const session = await openSession(a.app)
+    const { 'mcp-session-id': id = '' } = session
+    // An instance that is killed: it wrote two events, and its client received more.
+    const killed = await redisInstance(t, redis.url, { prefix: 'unlogged:/mcp:' })
+    const log = new RedisEvents(killed)
+    const [running, ended] = ['1', '2'].map(place => `${killed.bus.id}-${place}`)
+    if (running === undefined || ended === undefined) throw new Error('no names')
+    for (const name of [running, ended]) {
+      log.open(id, name, [7], true)
+      for (const n of [1, 2]) log.append(id, name, { n, message: JSON.stringify({ method: 'said', params: { n } }) })
+    }
+    log.finish(id, ended)
+    await until(async () => (await log.read(id, ended, 0))?.isOver)
+    await killed.link.close()
+    const rest = await listen(a.url, session, `${running}.3`)
+    t.equal(rest.response.status, 200)
+    t.ok(await settles(rest.ended))
+    t.match(rest.messages(), [{ id: 7, error: { data: { code: 'MCP_ERR_UNAVAILABLE' } } }])
+    t.equal(rest.messages().length, 1)
+    const stored = await listen(a.url, session, `${running}.1`)
+    t.ok(await settles(stored.ended))
+    t.match(stored.messages(), [{ params: { n: 2 } }, { id: 7, error: {} }])
+    for (const unknown of [`${ended}.3`, `${killed.bus.id}-3.0`]) {
+      t.equal((await listen(a.url, session, unknown)).response.status, 400, unknown)
+    }
   })
 })
