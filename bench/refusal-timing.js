@@ -18,7 +18,7 @@ import { createKey, revokeKey, rotateKey, setDisabled } from '../dist/src/api-ke
 import { formatKeyFile } from '../dist/src/api-keys/record.js'
 import { mintKey } from '../dist/src/api-keys/format.js'
 import { commandLine } from '../dist/src/ledger/records.js'
-import { State } from '../dist/src/ledger/ledger.js'
+import { Ledger } from '../dist/src/ledger/ledger.js'
 
 const rounds = Number(process.argv[2] ?? 60)
 const turnsPerRound = 100
@@ -36,10 +36,17 @@ try {
   const path = join(directory, 'api-keys.json')
   await writeFile(path, formatKeyFile(records), { mode: 0o600 })
   const stateDir = join(directory, 'state')
-  const state = await State.open({ directory: stateDir })
+  const state = await Ledger.open({ directory: stateDir })
   await state.revokeKey(revokedInState, commandLine)
   await state.close()
-  const app = await buildApp({ env: { API_KEYS_FILE: path, STATE_DIR: stateDir, LOG_LEVEL: 'silent', PREAUTH_RATE_LIMIT_MAX: '1000000000' } })
+  const app = await buildApp({
+    env: {
+      API_KEYS_FILE: path,
+      STATE_DIR: stateDir,
+      LOG_LEVEL: 'silent',
+      PREAUTH_RATE_LIMIT_MAX: '1000000000'
+    }
+  })
   const url = new URL('/mcp', await app.listen({ host: '127.0.0.1', port: 0 }))
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const ask = async key => await timeOf(url, agent, key)
@@ -109,16 +116,24 @@ function timeOf (url, agent, key) {
 function report (medians) {
   // A slow round affects all of its figures equally.
   const overall = Array.from({ length: rounds }, (_, round) => mean([...medians.values()].map(list => list[round])))
-  const figures = [...medians].map(([name, list]) => ({ name, time: mean(list.map((value, round) => value - overall[round])) }))
+  const figures = [...medians].map(([name, list]) => ({
+    name,
+    time: mean(list.map((value, round) => value - overall[round]))
+  }))
   const unknown = figures.slice(0, controls).map(({ time }) => time)
   const centre = mean(unknown)
   const spread = Math.sqrt(unknown.reduce((sum, time) => sum + (time - centre) ** 2, 0) / (controls - 1))
   const scale = spread * Math.sqrt(1 + 1 / controls)
   console.log(`${rounds} rounds of ${turnsPerRound} requests per key; a refusal takes ${mean(overall).toFixed(1)} us, and unknown keys differ by ${spread.toFixed(2)} us (standard deviation)\n`)
   console.log('kind                     difference        t')
-  for (const { name, time } of figures) console.log(`${name.padEnd(24)} ${(time - centre).toFixed(2).padStart(7)} us ${((time - centre) / scale).toFixed(1).padStart(6)}`)
+  for (const { name, time } of figures) {
+    const [difference, t] = [(time - centre).toFixed(2), ((time - centre) / scale).toFixed(1)]
+    console.log(`${name.padEnd(24)} ${difference.padStart(7)} us ${t.padStart(6)}`)
+  }
   const worst = Math.max(...figures.slice(controls).map(({ time }) => Math.abs(time - centre) / scale))
-  console.log(worst < critical ? `\nNothing beyond noise: every kind's |t| is below ${critical}.` : `\nSomething stands out: a |t| of ${worst.toFixed(1)}, and noise stays below ${critical}.`)
+  console.log(worst < critical
+    ? `\nNothing beyond noise: every kind's |t| is below ${critical}.`
+    : `\nSomething stands out: a |t| of ${worst.toFixed(1)}, and noise stays below ${critical}.`)
 }
 
 function mean (list) {

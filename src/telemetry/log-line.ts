@@ -39,10 +39,14 @@ function authorOf ({ principal, keyId, tokenId }: Decision): object | undefined 
   return principal === undefined ? undefined : { principal, tokenId, keyId }
 }
 
-/** The logger leaves out undefined fields. One object literal, because every request passes here. */
+/**
+ * The logger leaves out undefined fields. One object literal, because every request passes here. `about` is added
+ * name by name: a spread of both would take ten times as long, and the time of a refusal would tell a known key from
+ * an unknown one.
+ */
 function fieldsOf (decision: Decision): object {
   const { http, itemKind, item, batch, result, ms, about } = decision
-  const fields = {
+  const fields: Record<string, unknown> = {
     method: http?.method,
     path: http?.path,
     statusCode: http?.status,
@@ -64,5 +68,6 @@ function fieldsOf (decision: Decision): object {
     cut: http?.isCut === true ? true : undefined,
     err: decision.fault ?? decision.cause
   }
-  return about === undefined ? fields : { ...about, ...fields }
+  for (const name in about) if (!Object.hasOwn(fields, name)) fields[name] = about[name]
+  return fields
 }
