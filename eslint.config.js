@@ -30,7 +30,7 @@ export default [
     }
   },
   {
-    files: ['*.js', '{src,plugins,test,examples}/**/*.ts', 'create/**/*.{js,ts}'],
+    files: ['*.js', '{bench,examples}/**/*.js', '{src,plugins,test,examples}/**/*.ts', 'create/**/*.{js,ts}'],
     rules: {
       'no-nested-ternary': 'error',
       '@stylistic/max-len': ['error', {

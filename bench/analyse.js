@@ -39,10 +39,15 @@ export function printProfile (path, { requests, seconds, rows = 40 } = {}) {
   const { total, functions, packages, charged } = selfTimes(JSON.parse(readFileSync(path, 'utf8')), { seconds })
   const each = requests === undefined ? '' : `, ${(total / requests).toFixed(1)} us per request`
   console.log(`busy ${(total / 1e6).toFixed(2)} s${each}`)
-  for (const [title, times, most] of [['packages', packages, 25], ['functions, including their calls of Node', charged, rows], ['functions', functions, rows]]) {
+  for (const [title, times, most] of [
+    ['packages', packages, 25],
+    ['functions, including their calls of Node', charged, rows],
+    ['functions', functions, rows]
+  ]) {
     console.log(`\n${title}${requests === undefined ? '' : ' (share, us per request)'}`)
     for (const [name, time] of [...times].sort((a, b) => b[1] - a[1]).slice(0, most)) {
-      console.log(`${(time / total * 100).toFixed(1).padStart(5)} %${requests === undefined ? '' : (time / requests).toFixed(2).padStart(8)}  ${name}`)
+      const each = requests === undefined ? '' : (time / requests).toFixed(2).padStart(8)
+      console.log(`${(time / total * 100).toFixed(1).padStart(5)} %${each}  ${name}`)
     }
   }
 }
@@ -56,7 +61,8 @@ export function printAllocations ({ head }, { requests, rows = 40 }) {
   for (const [title, sizes] of [['functions, including their calls of Node', charged], ['functions', functions]]) {
     console.log(`\n${title} (share, bytes per request)`)
     for (const [name, size] of [...sizes].sort((a, b) => b[1] - a[1]).slice(0, rows)) {
-      console.log(`${(size / total * 100).toFixed(1).padStart(5)} %${(size / requests).toFixed(0).padStart(8)}  ${name}`)
+      const each = (size / requests).toFixed(0).padStart(8)
+      console.log(`${(size / total * 100).toFixed(1).padStart(5)} %${each}  ${name}`)
     }
   }
 
@@ -93,4 +99,9 @@ function packageOf (file) {
   return file.split('/').slice(0, file.startsWith('@') ? 2 : 1).join('/')
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) printProfile(process.argv[2], { rows: Number(process.argv[3] ?? 40) })
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  printProfile(
+    process.argv[2],
+    { rows: Number(process.argv[3] ?? 40) }
+  )
+}

@@ -2,25 +2,43 @@
 import { createHmac } from 'node:crypto'
 import { apiKey, jwtSecret } from './work.js'
 
-/** The settings of `servers/ours.js`. `BENCH_ENTRY` selects another build of this package. */
-export const ourSettings = { keys: [apiKey], jwtSecret, ...(process.env.BENCH_ENTRY === undefined ? {} : { entry: process.env.BENCH_ENTRY }) }
+/** Another build of this package. */
+const { BENCH_ENTRY: entry } = process.env
+/** The settings of `servers/ours.js`. */
+export const ourSettings = { keys: [apiKey], jwtSecret, ...(entry === undefined ? {} : { entry }) }
 export const byKey = { 'x-api-key': apiKey }
+
+const withKey = { file: 'ours.js', settings: ourSettings, credential: byKey, ours: true }
+const withToken = { ...withKey, credential: { authorization: `Bearer ${token()}` } }
+const withSession = { ...withKey, settings: { ...ourSettings, env: { MCP_SESSIONS: 'on' } }, inSession: true }
+const tuned = { settings: { tuned: true } }
 
 /** In the order of the report. `file` is the server; `era` is the protocol revision of the requests. */
 export const contenders = [
   { id: 'bare-2025', label: 'bare Fastify, a fixed reply', era: '2025', file: 'bare.js' },
-  { id: 'ours-2025', label: 'this server, API key', era: '2025', file: 'ours.js', settings: ourSettings, credential: byKey, ours: true },
-  { id: 'ours-2025-jwt', label: 'this server, JWT', era: '2025', file: 'ours.js', settings: ourSettings, credential: { authorization: `Bearer ${token()}` }, ours: true },
-  { id: 'ours-session', label: 'this server, in a session', era: '2025', file: 'ours.js', settings: { ...ourSettings, env: { MCP_SESSIONS: 'on' } }, credential: byKey, inSession: true, ours: true },
-  { id: 'v2-2025', label: 'SDK v2 `createMcpHandler` on Fastify (answers as a stream)', era: '2025', file: 'sdk-v2.js' },
+  { id: 'ours-2025', label: 'this server, API key', era: '2025', ...withKey },
+  { id: 'ours-2025-jwt', label: 'this server, JWT', era: '2025', ...withToken },
+  { id: 'ours-session', label: 'this server, in a session', era: '2025', ...withSession },
+  {
+    id: 'v2-2025',
+    label: 'SDK v2 `createMcpHandler` on Fastify (answers as a stream)',
+    era: '2025',
+    file: 'sdk-v2.js'
+  },
   { id: 'fastmcp', label: 'fastmcp, stateless, JSON', era: '2025', file: 'fastmcp.js' },
   { id: 'v1', label: 'SDK v1 on Express, a server per request', era: '2025', file: 'sdk-v1.js' },
-  { id: 'v1-tuned', label: 'the same, schemas created once', era: '2025', file: 'sdk-v1.js', settings: { tuned: true } },
-  { id: 'v1-session', label: 'SDK v1 on Express, in a session', era: '2025', file: 'sdk-v1-session.js', inSession: true },
+  { id: 'v1-tuned', label: 'the same, schemas created once', era: '2025', file: 'sdk-v1.js', ...tuned },
+  {
+    id: 'v1-session',
+    label: 'SDK v1 on Express, in a session',
+    era: '2025',
+    file: 'sdk-v1-session.js',
+    inSession: true
+  },
   { id: 'bare-2026', label: 'bare Fastify, a fixed reply', era: '2026', file: 'bare.js' },
-  { id: 'ours-2026', label: 'this server, API key', era: '2026', file: 'ours.js', settings: ourSettings, credential: byKey, ours: true },
+  { id: 'ours-2026', label: 'this server, API key', era: '2026', ...withKey },
   { id: 'v2-2026', label: 'SDK v2 `createMcpHandler` on Fastify', era: '2026', file: 'sdk-v2.js' },
-  { id: 'v2-2026-tuned', label: 'the same, schemas created once', era: '2026', file: 'sdk-v2.js', settings: { tuned: true } }
+  { id: 'v2-2026-tuned', label: 'the same, schemas created once', era: '2026', file: 'sdk-v2.js', ...tuned }
 ]
 
 /** Latencies are measured at a load of this share of the first server's maximum. */

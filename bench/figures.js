@@ -11,7 +11,15 @@ export function figuresOf (samples, id, job) {
   const own = samples.filter(sample => sample.id === id && sample.job === job)
   if (own.length === 0) return undefined
   const of = field => median(own.map(sample => sample[field]))
-  return { rate: of('rate'), p50: of('p50'), p99: of('p99'), cpu: of('cpu'), pacedRate: of('pacedRate'), pacedP50: of('pacedP50'), pacedP99: of('pacedP99') }
+  return {
+    rate: of('rate'),
+    p50: of('p50'),
+    p99: of('p99'),
+    cpu: of('cpu'),
+    pacedRate: of('pacedRate'),
+    pacedP50: of('pacedP50'),
+    pacedP99: of('pacedP99')
+  }
 }
 
 /**
@@ -23,7 +31,9 @@ export function ratioOf (samples, { of, to, field = 'rate' }, job) {
     const other = samples.find(({ id, job, round }) => id === to && job === sample.job && round === sample.round)
     return other === undefined ? [] : [sample[field] / other[field]]
   })
-  return rounds.length === 0 ? undefined : { median: median(rounds), low: Math.min(...rounds), high: Math.max(...rounds) }
+  return rounds.length === 0
+    ? undefined
+    : { median: median(rounds), low: Math.min(...rounds), high: Math.max(...rounds) }
 }
 
 export function holds ({ least, most }, ratio) {

@@ -20,7 +20,8 @@ const { values: options } = parseArgs({
     connections: { type: 'string', default: '32' }
   }
 })
-const [rounds, seconds, warmUp, connections] = ['rounds', 'seconds', 'warm-up', 'connections'].map(name => Number(options[name]))
+const [rounds, seconds, warmUp, connections] = ['rounds', 'seconds', 'warm-up', 'connections']
+  .map(name => Number(options[name]))
 const directory = dirname(new URL(import.meta.url).pathname)
 const command = join(directory, '..', 'dist', 'src', 'cli', 'main.js')
 const request = requestOf({ era: '2025', params: jobs.whoami, credential: byKey })
@@ -28,7 +29,11 @@ const room = mkdtempSync(join(tmpdir(), 'bench-fleet-'))
 process.once('exit', () => { rmSync(room, { recursive: true, force: true }) })
 
 const redisPort = await freePort()
-const redis = run('redis-server', ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', room], { cwd: room })
+const redis = run(
+  'redis-server',
+  ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', room],
+  { cwd: room }
+)
 await said(redis, 'stdout', /Ready to accept connections/)
 const shared = { REDIS_URL: `redis://127.0.0.1:${redisPort}` }
 const variants = {
@@ -46,7 +51,8 @@ for (let round = 0; round < rounds; round++) {
 }
 await ended(redis)
 
-console.log('\n| With | Requests/s | Against one process | p50 ms | p99 ms | Server CPU µs/request | Redis CPU µs/request |')
+console.log('\n| With | Requests/s | Against one process | p50 ms | p99 ms | Server CPU µs/request ' +
+  '| Redis CPU µs/request |')
 console.log('| --- | --- | --- | --- | --- | --- | --- |')
 for (const name of names) {
   const own = samples[name]

@@ -14,7 +14,9 @@ const { values: options } = parseArgs({
 })
 const allowed = 0.1
 /** Every kind of request, in turn. */
-const requests = contenders.filter(({ ours }) => ours).flatMap(({ era, credential }) => Object.values(jobs).map(params => requestOf({ era, params, credential })))
+const requests = contenders
+  .filter(({ ours }) => ours)
+  .flatMap(({ era, credential }) => Object.values(jobs).map(params => requestOf({ era, params, credential })))
 
 const { file, settings } = contenders.find(({ ours }) => ours)
 const server = await start(file, settings, { nodeOptions: ['--expose-gc'] })
@@ -37,7 +39,10 @@ if (change > allowed) process.exitCode = 1
 /** Makes at least `count` calls. The load generators only take a duration. */
 async function callTimes (count) {
   let done = 0
-  for (let turn = 0; done < count; turn++) done += (await load(server.url, requests[turn % requests.length], { seconds: 2 })).requests
+  for (let turn = 0; done < count; turn++) {
+    const figures = await load(server.url, requests[turn % requests.length], { seconds: 2 })
+    done += figures.requests
+  }
   return done
 }
 

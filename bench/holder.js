@@ -11,7 +11,10 @@ const atOnce = 200
 export async function hold ({ server, kind, keys, count }) {
   const streams = []
   for (let at = 0; at < count; at += atOnce) {
-    const batch = Array.from({ length: Math.min(atOnce, count - at) }, (_, offset) => openOne(server, kind, keys[(at + offset) % keys.length]))
+    const batch = Array.from(
+      { length: Math.min(atOnce, count - at) },
+      (_, offset) => openOne(server, kind, keys[(at + offset) % keys.length])
+    )
     streams.push(...await Promise.all(batch))
   }
   return {
@@ -36,22 +39,26 @@ export async function hold ({ server, kind, keys, count }) {
 async function openOne (server, kind, key) {
   const credential = { 'x-api-key': key }
   if (kind === 'listen') {
-    const request = requestOf({ era: '2026', method: 'subscriptions/listen', params: { notifications: { toolsListChanged: true } }, credential })
+    const params = { notifications: { toolsListChanged: true } }
+    const request = requestOf({ era: '2026', method: 'subscriptions/listen', params, credential })
     return await openStream(server.port, 'POST', request)
   }
   const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'bench', version: '1.0.0' } }
-  const response = await fetch(server.url, { method: 'POST', ...requestOf({ era: '2025', method: 'initialize', params, credential }) })
+  const request = requestOf({ era: '2025', method: 'initialize', params, credential })
+  const response = await fetch(server.url, { method: 'POST', ...request })
   await response.text()
   const session = response.headers.get('mcp-session-id')
   if (session === null) throw new Error('no session was opened')
-  return await openStream(server.port, 'GET', { headers: { accept: 'text/event-stream', 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25', ...credential }, body: '' })
+  const headers = { 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25', ...credential }
+  return await openStream(server.port, 'GET', { headers: { accept: 'text/event-stream', ...headers }, body: '' })
 }
 
 function openStream (port, method, { headers, body }) {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port })
     const stream = { socket, text: '' }
-    const lines = Object.entries({ host: `127.0.0.1:${port}`, ...headers, 'content-length': Buffer.byteLength(body) }).map(([name, value]) => `${name}: ${value}`)
+    const all = { host: `127.0.0.1:${port}`, ...headers, 'content-length': Buffer.byteLength(body) }
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`)
     socket.setEncoding('latin1')
     socket.once('error', reject)
     socket.on('data', chunk => {

@@ -23,7 +23,10 @@ export async function load (url, request, { connections = 32, seconds = 5, pause
   const bodyFile = join(room, 'body.json')
   writeFileSync(bodyFile, request.body)
   try {
-    const figures = await (generator === 'wrk' ? wrk : autocannon)(url, { headers: request.headers, room, bodyFile, connections, seconds, pauseMs })
+    const figures = await (generator === 'wrk' ? wrk : autocannon)(
+      url,
+      { headers: request.headers, room, bodyFile, connections, seconds, pauseMs }
+    )
     if (figures.bad + figures.lost > 0) throw new Error(`${url}: ${figures.bad} requests were refused, ${figures.lost} were lost`)
     return figures
   } finally {
@@ -50,10 +53,21 @@ async function wrk (url, { headers, room, bodyFile, connections, seconds, pauseM
 
 async function autocannon (url, { headers, bodyFile, connections, seconds, pauseMs }) {
   const rate = pauseMs > 0 ? ['-R', String(Math.round(connections / pauseMs * 1000))] : []
+  const replacesId = readFileSync(bodyFile, 'utf8').includes(idPlace) ? ['-I'] : []
   const { stdout } = await run(process.execPath, [
-    createRequire(import.meta.url).resolve('autocannon'), '--json', '--no-progress', '-m', 'POST', ...rate, '-c', String(connections), '-d', String(seconds), '-t', '30', ...(readFileSync(bodyFile, 'utf8').includes(idPlace) ? ['-I'] : []), '-i', bodyFile,
+    createRequire(import.meta.url).resolve('autocannon'), '--json', '--no-progress', '-m', 'POST', ...rate,
+    '-c', String(connections), '-d', String(seconds), '-t', '30', ...replacesId, '-i', bodyFile,
     ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}=${value}`]), url
   ], { maxBuffer: 64 * 1024 * 1024 })
   const { requests, latency, throughput, duration, errors, timeouts, non2xx } = JSON.parse(stdout)
-  return { requests: requests.total, rate: requests.total / duration, bytes: throughput.total, p50: latency.p50, p99: latency.p99, max: latency.max, bad: non2xx, lost: errors + timeouts }
+  return {
+    requests: requests.total,
+    rate: requests.total / duration,
+    bytes: throughput.total,
+    p50: latency.p50,
+    p99: latency.p99,
+    max: latency.max,
+    bad: non2xx,
+    lost: errors + timeouts
+  }
 }

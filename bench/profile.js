@@ -43,7 +43,10 @@ async function profileTime () {
 
 async function profileAllocations () {
   const server = await start(file, settings)
-  const requests = await warmThenLoad(server, () => server.ask(options.survivors ? 'sample-survivors' : 'sample-allocations'))
+  const requests = await warmThenLoad(
+    server,
+    () => server.ask(options.survivors ? 'sample-survivors' : 'sample-allocations')
+  )
   printAllocations(await server.ask('allocations'), { requests, rows })
   await server.stop()
 }

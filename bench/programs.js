@@ -45,7 +45,8 @@ export async function ended (child) {
 export function usage () {
   const processes = readdirSync('/proc').filter(name => /^\d+$/.test(name)).flatMap(statOf)
   const alone = pid => sum(processes.filter(one => one.pid === pid).map(one => one.us))
-  const withChildren = pid => alone(pid) + sum(processes.filter(one => one.parent === pid).map(one => withChildren(one.pid)))
+  const childrenOf = pid => processes.filter(one => one.parent === pid)
+  const withChildren = pid => alone(pid) + sum(childrenOf(pid).map(one => withChildren(one.pid)))
   return { alone, withChildren }
 }
 

@@ -29,7 +29,8 @@ const { values: options } = parseArgs({
     'no-write': { type: 'boolean', default: false }
   }
 })
-const [rounds, seconds, warmUp, connections] = ['rounds', 'seconds', 'warm-up', 'connections'].map(name => Number(options[name]))
+const [rounds, seconds, warmUp, connections] = ['rounds', 'seconds', 'warm-up', 'connections']
+  .map(name => Number(options[name]))
 const directory = dirname(new URL(import.meta.url).pathname)
 const { resolve } = createRequire(import.meta.url)
 const page = join(directory, '..', 'docs', 'proxy.md')
@@ -39,7 +40,10 @@ process.once('exit', () => { rmSync(room, { recursive: true, force: true }) })
 /** The upstream servers: one that takes almost no time itself, and one of the registry. */
 const upstreams = {
   lean: [join(directory, 'servers', 'upstream.js')],
-  everything: [join(dirname(resolve('@modelcontextprotocol/server-everything/package.json')), 'dist', 'index.js'), 'stdio']
+  everything: [
+    join(dirname(resolve('@modelcontextprotocol/server-everything/package.json')), 'dist', 'index.js'),
+    'stdio'
+  ]
 }
 const call = { name: 'echo', arguments: { message: kilobyte } }
 const key = { 'x-api-key': apiKey }
@@ -56,7 +60,8 @@ const contenders = [
   { label: '`supergateway`', start: supergateway(), isSlow: true }
 ]
 const chosen = contenders.filter((_, n) => options.only === undefined || options.only.split(',').includes(String(n)))
-const servers = Object.entries(upstreams).filter(([name]) => options.upstream === undefined || options.upstream === name)
+const servers = Object.entries(upstreams)
+  .filter(([name]) => options.upstream === undefined || options.upstream === name)
 
 const samples = []
 for (let round = 0; round < rounds; round++) {
@@ -139,14 +144,16 @@ function ours (members) {
 
 function mcpProxy (...flags) {
   return (args, port) => run(process.execPath, [
-    binOf('mcp-proxy'), '--host', '127.0.0.1', '--port', String(port), '--server', 'stream', ...flags, '--', process.execPath, ...args
+    binOf('mcp-proxy'), '--host', '127.0.0.1', '--port', String(port), '--server', 'stream', ...flags,
+    '--', process.execPath, ...args
   ], { cwd: room })
 }
 
 /** Disables the log, which would contain each message twice. */
 function supergateway (...flags) {
   return (args, port) => run(process.execPath, [
-    binOf('supergateway'), '--stdio', [process.execPath, ...args].join(' '), '--outputTransport', 'streamableHttp', '--port', String(port), '--logLevel', 'none', ...flags
+    binOf('supergateway'), '--stdio', [process.execPath, ...args].join(' '), '--outputTransport', 'streamableHttp',
+    '--port', String(port), '--logLevel', 'none', ...flags
   ], { cwd: room })
 }
 
@@ -202,7 +209,9 @@ function tableOf (upstream) {
     ]
   })
   const head = ['In front of it', 'Calls/s', 'Of the direct rate', 'p50 ms, one caller', 'Added ms', 'Its CPU µs/call']
-  const title = upstream === 'lean' ? 'A server that takes almost no time itself:' : '`server-everything` of the registry:'
+  const title = upstream === 'lean'
+    ? 'A server that takes almost no time itself:'
+    : '`server-everything` of the registry:'
   return `${title}\n\n${[head, head.map(() => '---'), ...rows].map(row => `| ${row.join(' | ')} |`).join('\n')}`
 }
 

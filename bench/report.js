@@ -36,7 +36,9 @@ function figuresTable (samples, job) {
     const figures = figuresOf(samples, id, job)
     if (figures === undefined) return []
     const strong = text => ours ? `**${text}**` : text
-    return [[era === '2026' ? '2026-07-28' : '2025-11-25', strong(label), strong(Math.round(figures.rate).toLocaleString('en')), figures.p50.toFixed(1), figures.p99.toFixed(1), Math.round(figures.cpu).toLocaleString('en')]]
+    const [rate, cpu] = [figures.rate, figures.cpu].map(value => Math.round(value).toLocaleString('en'))
+    const revision = era === '2026' ? '2026-07-28' : '2025-11-25'
+    return [[revision, strong(label), strong(rate), figures.p50.toFixed(1), figures.p99.toFixed(1), cpu]]
   })
   return table([['Revision', 'Server', 'Requests/s', 'p50 ms', 'p99 ms', 'CPU µs/request'], ...rows])
 }
@@ -100,5 +102,6 @@ function table ([head, ...rows]) {
 }
 
 function times (ratio) {
-  return `${ratio < 0.1 ? ratio.toFixed(3) : ratio < 2 ? ratio.toFixed(2) : ratio.toFixed(1)}x`
+  if (ratio < 0.1) return `${ratio.toFixed(3)}x`
+  return `${ratio.toFixed(ratio < 2 ? 2 : 1)}x`
 }

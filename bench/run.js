@@ -26,7 +26,8 @@ const { values: options } = parseArgs({
   }
 })
 const directory = dirname(new URL(import.meta.url).pathname)
-const [rounds, seconds, warmUp, connections] = ['rounds', 'seconds', 'warm-up', 'connections'].map(name => Number(options[name]))
+const [rounds, seconds, warmUp, connections] = ['rounds', 'seconds', 'warm-up', 'connections']
+  .map(name => Number(options[name]))
 const chosen = contenders.filter(({ id }) => options.only === undefined || options.only.split(',').includes(id))
 
 if (!options['no-build']) build()
@@ -35,7 +36,15 @@ for (let round = 0; round < rounds; round++) {
   for (const contender of rotated(chosen, round)) samples.push(...await measure(contender, round))
   if (paced.ids.every(id => chosen.some(contender => contender.id === id))) await pace(round)
 }
-const run = { machine: machine(), generator, rounds, seconds, warmUp, connections, date: new Date().toISOString().slice(0, 10) }
+const run = {
+  machine: machine(),
+  generator,
+  rounds,
+  seconds,
+  warmUp,
+  connections,
+  date: new Date().toISOString().slice(0, 10)
+}
 console.log(`\n${claimsTable(samples)}\n\n${cpuTable(samples)}`)
 if (!options['no-write']) {
   writeFileSync(join(directory, 'results.json'), `${JSON.stringify({ run, samples }, null, 1)}\n`)
@@ -69,11 +78,13 @@ async function measure ({ id, file, era, settings, credential, inSession = false
 
 /** Adds latencies to the samples of a round, at a load that both servers can sustain. */
 async function pace (round) {
-  for (const { id, file, era, settings, credential } of rotated(contenders.filter(({ id }) => paced.ids.includes(id)), round)) {
+  const chosen = contenders.filter(({ id }) => paced.ids.includes(id))
+  for (const { id, file, era, settings, credential } of rotated(chosen, round)) {
     const server = await start(file, settings)
     try {
       for (const [job, params] of Object.entries(jobs)) {
-        const sampleOf = wanted => samples.find(sample => sample.round === round && sample.job === job && sample.id === wanted)
+        const ofRound = samples.filter(sample => sample.round === round && sample.job === job)
+        const sampleOf = wanted => ofRound.find(sample => sample.id === wanted)
         const pauseMs = connections / (paced.share * sampleOf(paced.by).rate) * 1000
         const request = requestOf({ era, params, credential })
         await load(server.url, request, { connections, seconds: warmUp })

@@ -18,7 +18,10 @@ export async function openStdio (command, args, call) {
     waiting.set(id, resolve)
     send({ id, method, params })
   })
-  await ask('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'bench', version: '1.0.0' } })
+  await ask(
+    'initialize',
+    { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'bench', version: '1.0.0' } }
+  )
   send({ method: 'notifications/initialized' })
 
   return {

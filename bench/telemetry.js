@@ -24,7 +24,7 @@ const room = mkdtempSync(join(tmpdir(), 'bench-telemetry-'))
 const file = { AUDIT_FILE: join(room, 'audit.jsonl') }
 const key = { AUDIT_KEY: 'bench-audit-key-0123456789abcdef0123456789abcdef' }
 const metrics = { METRICS_PORT: '0' }
-/** A provider whose spans do nothing. The package recognizes it, so this measures what tracing costs while it is off. */
+/** A provider whose spans do nothing. The package recognizes it, so this measures the cost of tracing that is off. */
 const tracer = { isTraced: true }
 const variants = {
   nothing: {},
@@ -46,7 +46,8 @@ for (let round = 0; round < rounds; round++) {
 }
 rmSync(room, { recursive: true })
 
-console.log('\n| With | Processor time per request | Compared with nothing (lowest to highest round) |\n| --- | --- | --- |')
+console.log('\n| With | Processor time per request | Compared with nothing (lowest to highest round) |')
+console.log('| --- | --- | --- |')
 for (const [name, own] of Object.entries(samples)) {
   const ratios = own.map((cpu, round) => cpu / samples.nothing[round] - 1).sort((a, b) => a - b)
   const percent = ratio => `${(ratio * 100).toFixed(1)} %`

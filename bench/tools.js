@@ -6,7 +6,12 @@ import { load } from './load.js'
 import { start } from './process.js'
 import { jobs, requestOf, verify } from './work.js'
 
-const { values: options } = parseArgs({ options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '4' } } })
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '4' }
+  }
+})
 const sizes = [1, 100, 1000]
 const samples = []
 
@@ -18,7 +23,8 @@ for (let round = 0; round < Number(options.rounds); round++) {
 }
 for (const era of ['2025', '2026']) {
   for (const method of ['tools/call', 'tools/list']) {
-    const of = (size, field) => median(samples.filter(sample => sample.era === era && sample.method === method && sample.size === size).map(sample => sample[field]))
+    const chosen = samples.filter(sample => sample.era === era && sample.method === method)
+    const of = (size, field) => median(chosen.filter(sample => sample.size === size).map(sample => sample[field]))
     for (const size of sizes) {
       console.log(`${era} ${method} ${String(size).padStart(5)} tools ${of(size, 'rate').toFixed(0).padStart(7)} req/s  ${of(size, 'cpu').toFixed(0).padStart(5)} us CPU  ${(of(size, 'rate') / of(1, 'rate')).toFixed(2)}x  ${(of(size, 'rate') * of(size, 'bytes') / 2 ** 20).toFixed(1)} MB/s`)
     }
@@ -38,7 +44,13 @@ async function measure (size) {
         const before = await server.ask('cpu')
         const { rate, requests } = await load(server.url, request, { seconds })
         const after = await server.ask('cpu')
-        measured.push({ era, method, rate, bytes, cpu: (after.user + after.system - before.user - before.system) / requests })
+        measured.push({
+          era,
+          method,
+          rate,
+          bytes,
+          cpu: (after.user + after.system - before.user - before.system) / requests
+        })
       }
     }
   } finally {

@@ -38,7 +38,12 @@ export function requestOf ({ era, method = 'tools/call', params, credential = {}
       ...credential,
       ...session
     },
-    body: JSON.stringify({ jsonrpc: '2.0', id: session === undefined ? 7 : idPlace, method, params: modern ? { ...params, _meta: envelope } : params ?? {} })
+    body: JSON.stringify({
+      jsonrpc: '2.0',
+      id: session === undefined ? 7 : idPlace,
+      method,
+      params: modern ? { ...params, _meta: envelope } : params ?? {}
+    })
   }
 }
 
@@ -53,14 +58,20 @@ export async function verify (url, request, job) {
   if (message?.id !== JSON.parse(request.body).id) complain('id')
   if (message.result?.isError) complain('isError')
   if (job === 'echo' && message.result?.content?.[0]?.text !== kilobyte) complain('echo')
-  if (job === 'whoami' && (message.result?.structuredContent?.role !== 'user' || JSON.parse(message.result.content[0].text).role !== 'user')) complain('whoami')
+  if (job === 'whoami') {
+    const { structuredContent, content } = message.result ?? {}
+    if (structuredContent?.role !== 'user' || JSON.parse(content[0].text).role !== 'user') complain('whoami')
+  }
   return Buffer.byteLength(text)
 }
 
 /** Opens a session. Resolves to its headers. */
 export async function openSession (url, credential) {
   const params = { protocolVersion: legacyRevision, capabilities: {}, clientInfo: { name: 'bench', version: '1.0.0' } }
-  const response = await fetch(url, { method: 'POST', ...requestOf({ era: '2025', method: 'initialize', params, credential }) })
+  const response = await fetch(
+    url,
+    { method: 'POST', ...requestOf({ era: '2025', method: 'initialize', params, credential }) }
+  )
   await response.text()
   return { 'mcp-session-id': response.headers.get('mcp-session-id') }
 }

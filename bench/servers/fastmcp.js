@@ -7,8 +7,20 @@ import { both, once } from './tools.js'
 const { whoami, echo } = once
 const server = new FastMCP({ name: 'bench', version: '1.0.0' })
 const { name, description, annotations, input, output } = whoami
-server.addTool({ name, description, annotations, parameters: input, outputSchema: output, execute: async () => both(whoami.answer()) })
-server.addTool({ name: echo.name, description: echo.description, parameters: echo.input, execute: async ({ text }) => text })
+server.addTool({
+  name,
+  description,
+  annotations,
+  parameters: input,
+  outputSchema: output,
+  execute: async () => both(whoami.answer())
+})
+server.addTool({
+  name: echo.name,
+  description: echo.description,
+  parameters: echo.input,
+  execute: async ({ text }) => text
+})
 
 // fastmcp does not report the port that it got.
 const port = await new Promise(resolve => {
@@ -17,5 +29,8 @@ const port = await new Promise(resolve => {
     probe.close(() => resolve(port))
   })
 })
-await server.start({ transportType: 'httpStream', httpStream: { host: '127.0.0.1', port, stateless: true, enableJsonResponse: true } })
+await server.start({
+  transportType: 'httpStream',
+  httpStream: { host: '127.0.0.1', port, stateless: true, enableJsonResponse: true }
+})
 ready(port, () => server.stop())

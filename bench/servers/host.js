@@ -41,7 +41,10 @@ const inspector = new Session()
  */
 async function sampleAllocations (minor) {
   inspector.connect()
-  await inspector.post('HeapProfiler.startSampling', { samplingInterval: 16384, includeObjectsCollectedByMajorGC: true, includeObjectsCollectedByMinorGC: minor })
+  await inspector.post(
+    'HeapProfiler.startSampling',
+    { samplingInterval: 16384, includeObjectsCollectedByMajorGC: true, includeObjectsCollectedByMinorGC: minor }
+  )
 }
 
 async function allocations () {

@@ -5,7 +5,10 @@ import Fastify from 'fastify'
 import { ready, settings } from './host.js'
 import { register } from './tools.js'
 
-const handler = toNodeHandler(createMcpHandler(() => register(new McpServer({ name: 'bench', version: '1.0.0' }), settings)))
+const handler = toNodeHandler(createMcpHandler(() => register(
+  new McpServer({ name: 'bench', version: '1.0.0' }),
+  settings
+)))
 const app = Fastify()
 
 app.all('/mcp', async (request, reply) => {

@@ -26,7 +26,17 @@ export function define () {
       tools: z.array(z.string()).describe('The tools that you may call')
     }),
     answer: () => ({
-      id: 'key:0123456789abcdef', role: 'user', scopes: [], method: 'api-key', expiresAt: null, budget: { limit: 1000000000, remaining: 999999999, resetSeconds: 60 }, tools: ['whoami', 'echo']
+      id: 'key:0123456789abcdef',
+      role: 'user',
+      scopes: [],
+      method: 'api-key',
+      expiresAt: null,
+      budget: {
+        limit: 1000000000,
+        remaining: 999999999,
+        resetSeconds: 60
+      },
+      tools: ['whoami', 'echo']
     })
   }
   const echo = {
@@ -49,7 +59,15 @@ export function both (structuredContent) {
 export function register (server, { tuned = false } = {}) {
   const { whoami, echo } = tuned ? once : define()
   const { title, description, annotations, input, output } = whoami
-  server.registerTool('whoami', { title, description, annotations, inputSchema: input, outputSchema: output }, async () => both(whoami.answer()))
-  server.registerTool('echo', { title: echo.title, description: echo.description, inputSchema: echo.input }, async ({ text }) => ({ content: [{ type: 'text', text }] }))
+  server.registerTool(
+    'whoami',
+    { title, description, annotations, inputSchema: input, outputSchema: output },
+    async () => both(whoami.answer())
+  )
+  server.registerTool(
+    'echo',
+    { title: echo.title, description: echo.description, inputSchema: echo.input },
+    async ({ text }) => ({ content: [{ type: 'text', text }] })
+  )
   return server
 }
