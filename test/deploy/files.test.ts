@@ -42,7 +42,7 @@ interface Manifest {
 }
 
 /** As `openssl rand -hex 32` makes it. */
-const hex = randomBytes(32).toString('hex')
+const hex = (): string => randomBytes(32).toString('hex')
 
 /** The settings that the image contains. */
 function imageSettings (): Record<string, string> {
@@ -121,7 +121,7 @@ t.test('compose.yaml names existing services, and secrets only by reference', as
   }
   const { 'mcp-1': { environment: settings = {} } = {} } = services
   for (const variable of Object.keys(settings)) t.match(variables, `\`${variable}\``, 'a known setting')
-  const given = Object.entries(settings).map(([name, value]) => [name, value.startsWith('${') ? hex : value])
+  const given = Object.entries(settings).map(([name, value]) => [name, value.startsWith('${') ? hex() : value])
   t.same(readConfig({ ...imageSettings(), ...Object.fromEntries(given) as Record<string, string> }).problems, [])
 })
 
@@ -184,7 +184,7 @@ t.test('the Kubernetes manifests have probes, a drain and a disruption budget', 
   // With the secret of the command in the first lines, the server starts.
   const secrets = [...read('kubernetes/mcp.yaml').matchAll(/^#.*?--from-literal=.*$/gm)]
     .flatMap(([line]) => [...line.matchAll(/--from-literal=(\w+)=(\S+)/g)])
-    .map(([, name = '', value = '']) => [name, value.startsWith('$(') ? hex : value])
+    .map(([, name = '', value = '']) => [name, value.startsWith('$(') ? hex() : value])
   const given = container.env.map(({ name, value = '' }) => [name, value])
   t.same(readConfig({ ...imageSettings(), ...Object.fromEntries([...secrets, ...given]) }).problems, [])
 })
