@@ -1,4 +1,5 @@
 /** The whole sign-in of a client, from metadata and registration to calls, refresh and revocation. */
+import { discoverAuthorizationServerMetadata } from '@modelcontextprotocol/sdk/client/auth.js'
 import t from 'tap'
 import { logSink } from '../../support/log-sink.js'
 import {
@@ -58,6 +59,25 @@ t.test('all metadata paths return the same document with the exact issuer', asyn
     resource,
     authorization_servers: [publicUrl]
   })
+})
+
+t.test('the SDK finds the metadata behind a proxy that passes on one path only', async t => {
+  const app = await signInService(t, { env: { PUBLIC_URL: 'https://example.com/team' } })
+  const requests: string[] = []
+  const found = await discoverAuthorizationServerMetadata('https://example.com/team', {
+    fetchFn: async url => {
+      const { pathname } = new URL(url)
+      requests.push(pathname)
+      if (!pathname.startsWith('/team/')) return new Response(null, { status: 404 })
+      const { statusCode, headers, payload } = await app.inject(pathname.replace('/team', ''))
+      return new Response(payload, { status: statusCode, headers: { 'content-type': `${headers['content-type']}` } })
+    }
+  })
+  t.equal(requests.at(-1), '/team/.well-known/openid-configuration')
+  t.match(found, { issuer: 'https://example.com/team', jwks_uri: 'https://example.com/team/oauth/keys' })
+  const keys = await app.inject('/oauth/keys')
+  t.equal(keys.statusCode, 200)
+  t.same(keys.json(), { keys: [] })
 })
 
 t.test('a person signs in a client with a key, and it calls on their behalf', async t => {

@@ -26,6 +26,12 @@ const methods = ['POST', 'OPTIONS']
 
 /** `path` is the path of the endpoint in this scope. */
 export function registerMetadataRoutes (scope: FastifyInstance, server: AuthorizationServer, path: string): void {
+  scope.route({
+    method: ['GET', 'OPTIONS'],
+    url: endpointPaths.keys,
+    config: openToAll,
+    handler: async (_request, reply) => reply.header('cache-control', 'public, max-age=300').send({ keys: [] })
+  })
   const { pathname } = new URL(server.resource)
   const base = new URL(server.issuer).pathname.replace(/\/$/, '')
   for (const metadataPath of metadataPaths) {

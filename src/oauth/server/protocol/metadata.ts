@@ -6,7 +6,8 @@ export const endpointPaths = {
   authorize: '/oauth/authorize',
   token: '/oauth/token',
   register: '/oauth/register',
-  revoke: '/oauth/revoke'
+  revoke: '/oauth/revoke',
+  keys: '/oauth/keys'
 } as const
 
 export const metadataPaths = ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'] as const
@@ -54,6 +55,11 @@ export function metadataOf ({
     scopes_supported: [...new Set([...scopes, 'offline_access'])],
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
+    // Required of `openid-configuration`: below a path, clients may reach only that address, and those of the
+    // MCP SDKs check it (OpenID Connect Discovery 1.0 §3). There are no ID tokens, so the key set is empty.
+    jwks_uri: issuer + endpointPaths.keys,
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['RS256'],
     grant_types_supported: ['authorization_code', 'refresh_token', ...(acceptsIdJag ? [idJagGrant] : [])],
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: ['none', 'private_key_jwt'],
