@@ -142,9 +142,11 @@ export interface KeyFileContents {
  * the text. `known` lines are not validated again: ten thousand keys would block a server for half a second.
  */
 export function parseKeyFile (
-  text: string,
+  given: string,
   known: RecordLines = new Map()
 ): KeyFileContents | { readonly wrong: string; readonly right?: string } {
+  // Some editors write a byte order mark.
+  const text = given.replace(/^\uFEFF/, '')
   const lines = readLines(text, known)
   if (lines !== undefined) return firstDouble([...lines.values()]) ?? { records: [...lines.values()], lines }
   let json: unknown
@@ -209,6 +211,7 @@ function readLine (line: string): KeyRecord | undefined {
 
 function describeIssue (issue: z.core.$ZodIssue | undefined): string {
   if (issue === undefined) return 'is not a key file'
+  if (issue.path.length === 0 && issue.code === 'invalid_type') return 'is not a key file: it is not a JSON object'
   const place = issue.path
     .map(step => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
     .join('')

@@ -41,6 +41,7 @@ t.test('a file in another layout is parsed', async t => {
     JSON.stringify({ version: 1, keys: records }),
     JSON.stringify({ keys: records, version: 1 }, null, 2),
     formatKeyFile(records).replaceAll('\n', '\r\n'),
+    `\uFEFF${formatKeyFile(records)}`,
     formatKeyFile(records).replace(',"owner"', ',\n    "owner"')
   ]) {
     t.match(parseKeyFile(text), { records })
@@ -60,8 +61,8 @@ const faults: Array<[string, string, RegExp]> = [
   ['white space', ' \n', /^is empty$/],
   ['half a file', formatKeyFile([good]).slice(0, -20), /^is not JSON$/],
   ['bytes of anything', '\u0000\uffff{', /^is not JSON$/],
-  ['a list', '[]', /is not a key file/],
-  ['null', 'null', /is not a key file/],
+  ['a list', '[]', /^is not a key file: it is not a JSON object$/],
+  ['null', 'null', /^is not a key file: it is not a JSON object$/],
   ['no version', '{"keys":[]}', /^cannot be used: version/],
   ['a later version', '{"version":2,"keys":[]}', /^is from a later version of this program$/],
   ['a version before the first', '{"version":0,"keys":[]}', /^cannot be used: version is not 1/],
