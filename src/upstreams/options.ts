@@ -1,6 +1,7 @@
 /** Validates the configured upstreams and adds the defaults. */
 import { z } from '../lib/zod.js'
 import { isRecord } from '../lib/guards.js'
+import { longestTimerMs } from '../lib/timers.js'
 import { SettingFileError } from '../lib/setting-file-error.js'
 import type { AccessRule } from '../principal/access.js'
 import { callerMark, Interpolation, UnsetVariableError } from './transport/interpolation.js'
@@ -105,7 +106,8 @@ const shape = z.strictObject({
   share: z.enum(['caller', 'all']).optional(),
   maxProcesses: count.optional(),
   idleMs: count.optional(),
-  startTimeoutMs: count.optional(),
+  // A longer timer of Node would end at once.
+  startTimeoutMs: count.max(longestTimerMs).optional(),
   access: z.custom<AccessRule>(isAccessRule, 'must be an object of `roles`, `scopes`, `denied` and `allow`').optional(),
   eager: z.boolean().optional(),
   required: z.boolean().optional(),
@@ -233,6 +235,11 @@ function requireFitting (
   if (JSON.stringify({ command, url, headers }).includes(callerMark)) {
     throw new UpstreamError(`${owner}: \`${callerMark}\` works in \`args\`, \`env\` and \`cwd\` only`)
   }
+  for (const [header, value] of Object.entries(headers ?? {})) {
+    if (isHeader(header, value)) continue
+    // Without the value, which may be a secret.
+    throw new UpstreamError(`${owner}: \`headers.${header}\`: must be the name and value of a header`)
+  }
   if (eager === true && share === 'caller') throw new UpstreamError(`${owner}: \`eager\` needs \`"share": "all"\``)
   if (identityHeader === undefined) return
   if (notIdentity.has(identityHeader.toLowerCase())) {
@@ -240,12 +247,23 @@ function requireFitting (
       `${owner}: \`identityHeader\` must not be ${identityHeader}; use your own name, such as X-Caller`
     )
   }
+  if (Object.keys(headers ?? {}).some(header => header.toLowerCase() === identityHeader.toLowerCase())) {
+    throw new UpstreamError(`${owner}: \`identityHeader\` must not be one of \`headers\``)
+  }
   if (share === 'all') throw new UpstreamError(`${owner}: \`identityHeader\` requires \`"share": "caller"\``)
+}
+
+function isHeader (name: string, value: string): boolean {
+  try {
+    return new Headers([[name, value]]).has(name)
+  } catch {
+    return false
+  }
 }
 
 function problemOf (error: z.ZodError, given: unknown): string {
   const [issue] = error.issues
-  if (issue === undefined || typeof given !== 'object' || given === null) return 'must be an object'
+  if (issue === undefined || !isRecord(given)) return 'must be an object'
   if (issue.code === 'unrecognized_keys') {
     const names = Object.keys(shape.shape).join(', ')
     return `unknown member \`${issue.keys.join('`, `')}\`; the members are ${names}`

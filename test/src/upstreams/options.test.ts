@@ -52,6 +52,15 @@ for (const [what, one, says] of [
   ['eager with a process for each caller', { command: 'x', eager: true }, /`eager` needs `"share": "all"`/],
   ['the mark of the caller in a header', { url: 'https://a.example', headers: { A: mark('caller') } }, /`\$\{caller\}` works in `args`/],
   ['the mark of the caller in a URL', { url: `https://a.example/${mark('caller')}` }, /`\$\{caller\}` works in `args`/],
+  ['a header with an invalid name', { url: 'https://a.example', headers: { 'a b': 'x' } }, /`headers\.a b`: must be/],
+  ['a header with an invalid value', { url: 'https://a.example', headers: { A: 'x\ny' } }, /`headers\.A`: must be [^x]+$/],
+  [
+    'an identity header that is also a header',
+    { url: 'https://a.example', share: 'caller', headers: { 'x-caller': 'ada' }, identityHeader: 'X-Caller' },
+    /`identityHeader` must not be one of `headers`/
+  ],
+  ['a timeout beyond the longest timer', { command: 'x', startTimeoutMs: 2 ** 31 }, /`startTimeoutMs`/],
+  ['an upstream that is a list', [] as UpstreamOptions, /"one": must be an object$/],
   ['the mark of the caller in a command', { command: mark('caller') }, /`\$\{caller\}` works in `args`/]
 ] as Array<[string, UpstreamOptions, RegExp]>) {
   t.test(`${what} is refused`, async t => {
