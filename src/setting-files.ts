@@ -38,7 +38,7 @@ export async function placeProblems (
 /** Turns an error of one of these files into a problem of its setting; `undefined` for other errors. */
 export function settingProblemOf (error: unknown): Problem | undefined {
   if (error instanceof ToolPolicyError) {
-    const { message: wrong, right = 'write it as docs/tools.md shows' } = error
+    const { wrong, right = 'write it as docs/tools.md shows' } = error
     return { variable: 'TOOL_POLICY_FILE', wrong, right }
   }
   if (error instanceof IssuersFileError) {

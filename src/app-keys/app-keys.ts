@@ -1,6 +1,7 @@
 /** Keys that the app verifies itself, with a deadline and a cache. */
 import type { Eventually } from '../lib/eventually.js'
-import { requireWhole } from '../lib/require.js'
+import { requireWhole, wholeFrom0 } from '../lib/require.js'
+import { longestTimerMs } from '../lib/timers.js'
 import { unavailable, within, withoutText } from './ask-app.js'
 import { verifiedIdentity, type Identity } from '../principal/identity.js'
 import type { AskedKey, Rejected, Verdict } from '../principal/presented.js'
@@ -90,7 +91,8 @@ export class AppKeys {
     for (const [name, ask] of Object.entries({ verifyKey, stillGood })) {
       if (ask !== undefined && typeof ask !== 'function') throw new TypeError(`\`${name}\` must be a function`)
     }
-    requireWhole('auth', { verifyKeyTimeoutMs, ...(verifyKeyTtlMs === 0 ? {} : { verifyKeyTtlMs }) })
+    requireWhole('auth', { verifyKeyTimeoutMs })
+    if (verifyKeyTtlMs !== undefined) wholeFrom0('verifyKeyTtlMs', verifyKeyTtlMs)
     if (verifyKey !== undefined) return new AppKeys({ ...options, verifyKey, report })
     if (stillGood === undefined) return null
     throw new TypeError('`stillGood` requires `verifyKey`')
@@ -255,7 +257,7 @@ export class AppKeys {
   }
 
   #askLater (stillGood: NonNullable<AppKeysOptions['stillGood']>): void {
-    const everyMs = this.#ttlMs === 0 ? minTickMs : this.#ttlMs
+    const everyMs = this.#ttlMs === 0 ? minTickMs : Math.min(this.#ttlMs, longestTimerMs)
     this.#timer = setTimeout(() => {
       this.#look(() => true)
         .catch(() => {})

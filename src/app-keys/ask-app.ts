@@ -1,6 +1,7 @@
 /** Calls the app's look-ups with a deadline, and keeps keys out of their errors. */
 import { UnavailableError, retryLater } from '../errors.js'
 import type { Eventually } from '../lib/eventually.js'
+import { longestTimerMs } from '../lib/timers.js'
 
 /** The answer of `ask`. Rejects after `timeoutMs`; a later answer or error is ignored. */
 export async function within<T> (timeoutMs: number, ask: (signal: AbortSignal) => Eventually<T>): Promise<T> {
@@ -13,7 +14,7 @@ export async function within<T> (timeoutMs: number, ask: (signal: AbortSignal) =
         reject(late)
         control.abort(late)
       }))
-    }, timeoutMs)
+    }, Math.min(timeoutMs, longestTimerMs))
     const answered = async (): Promise<T> => await ask(control.signal)
     answered().then(resolve, reject).finally(() => { clearTimeout(timer) })
   })

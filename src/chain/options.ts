@@ -1,4 +1,4 @@
-/** The options of the whole chain, and their validation before anything is registered. */
+/** The options of the whole chain. */
 import type { AuthOptions } from '../../plugins/auth.js'
 import type { CorsOptions } from '../../plugins/cors.js'
 import type { AuditOptions } from '../../plugins/audit.js'
@@ -8,9 +8,9 @@ import type { OAuthServerOptions } from '../../plugins/oauth-server.js'
 import type { OverloadOptions } from '../../plugins/overload.js'
 import type { PreauthLimitOptions } from '../../plugins/preauth-limit.js'
 import type { PrincipalLimitOptions } from '../../plugins/principal-limit.js'
-import { type OptionNames, requireKeys, requireLists, requireObjects } from '../lib/require.js'
+import type { OptionNames } from '../lib/require.js'
 import type { EdgeRules } from '../net/origins.js'
-import type { OAuthOptions, TokenSettings } from '../oauth/settings.js'
+import type { TokenSettings } from '../oauth/settings.js'
 import type { RedisSource } from '../redis/link/client.js'
 import type { RedisOptions } from '../redis/stores.js'
 import type { MintPolicy } from '../tokens/mint-policy.js'
@@ -156,142 +156,4 @@ export const ownUsersNames: OptionNames<OwnUsersOptions> = {
   verifyKeyTtlMs: true,
   stillGood: true,
   enrich: true
-}
-
-const names: OptionNames<McpAuthOptions> = {
-  ...mcpOptionNames,
-  ...ownUsersNames,
-  prefix: true,
-  // Credentials.
-  apiKeys: true,
-  apiKeysFile: true,
-  apiKeysIn: true,
-  jwtSecret: true,
-  jwtPreviousSecrets: true,
-  clockToleranceSeconds: true,
-  principalClaims: true,
-  oauth: true,
-  issuers: true,
-  jwksTimeoutMs: true,
-  oauthServer: true,
-  audience: true,
-  allowWeakSecrets: true,
-  // Hosts, origins and limits.
-  origins: true,
-  allowedHeaders: true,
-  allowedHosts: true,
-  publicUrl: true,
-  loopback: true,
-  overload: true,
-  preauthLimit: true,
-  knownTtlMs: true,
-  rateLimit: true,
-  // Minted tokens and their records.
-  tokenMaxTtlSeconds: true,
-  mintPolicy: true,
-  tokenDelivery: true,
-  stateDir: true,
-  redis: true,
-  audit: true,
-  metrics: true,
-  upstreams: true,
-  serverCard: true,
-  appsChallenge: true,
-  builtIns: true
-}
-
-/** Fastify's own, for every plugin. */
-const ofFastify = { logLevel: true, logSerializers: true }
-const ofLimits = { max: true, windowMs: true }
-const ofOverload: OptionNames<OverloadOptions> = {
-  maxEventLoopDelayMs: true,
-  maxHeapUsedBytes: true,
-  retryAfterSeconds: true,
-  sampleIntervalMs: true
-}
-const ofAudit: OptionNames<AuditOptions> = {
-  file: true,
-  stream: true,
-  key: true,
-  maxBytes: true,
-  keep: true,
-  secrets: true,
-  maxQueuedBytes: true
-}
-const ofMetrics: OptionNames<MetricsOptions> = { port: true, host: true, token: true, gather: true }
-const ofOAuth: OptionNames<OAuthOptions> = {
-  issuer: true,
-  jwksUrl: true,
-  audienceClaim: true,
-  requireAt: true,
-  rolesClaim: true,
-  adminRole: true,
-  scopesClaim: true,
-  cache: true,
-  scopes: true
-}
-const ofOAuthServer: OptionNames<OAuthServerSettings> = {
-  clients: true,
-  accessTtlSeconds: true,
-  fetchDocument: true,
-  scopes: true,
-  advertise: true,
-  trustedIssuers: true
-}
-const lists = [
-  'apiKeys',
-  'issuers',
-  'jwtPreviousSecrets',
-  'audience',
-  'principalClaims',
-  'origins',
-  'allowedHeaders',
-  'allowedHosts',
-  'tools',
-  'resources',
-  'prompts',
-  'apps',
-  'eras',
-  'watches'
-] as const satisfies ReadonlyArray<keyof McpAuthOptions>
-
-/**
- * Throws a `TypeError` that names the problem. A misspelt name would silently leave a limit or an access rule at its
- * default.
- */
-export function requireOptions (options: McpAuthOptions): void {
-  requireKeys('The options', options, { ...names, ...ofFastify })
-  const {
-    apiKeys = [],
-    apiKeysFile,
-    apiKeysIn,
-    redis,
-    verifyKey,
-    jwtSecret,
-    oauth,
-    issuers = [],
-    oauthServer,
-    rateLimit,
-    preauthLimit
-  } = options
-  requireLists(Object.fromEntries(lists.map(name => [name, options[name]])))
-  const { tools, resources, prompts, apps, watches } = options
-  requireObjects({ tools, resources, prompts, apps, watches })
-  for (const [name, limit] of Object.entries({ rateLimit, preauthLimit })) {
-    if (limit !== undefined) requireKeys(`\`${name}\``, limit, ofLimits)
-  }
-  const { overload, audit, metrics } = options
-  if (overload !== undefined) requireKeys('`overload`', overload, ofOverload)
-  if (audit !== undefined) requireKeys('`audit`', audit, ofAudit)
-  if (metrics !== undefined) requireKeys('`metrics`', metrics, ofMetrics)
-  if (oauth !== undefined) requireKeys('`oauth`', oauth, ofOAuth)
-  if (typeof oauthServer === 'object') requireKeys('`oauthServer`', oauthServer, ofOAuthServer)
-  const hasKeys = [apiKeys, issuers].some(list => Array.isArray(list) && list.length > 0)
-  if (apiKeysIn === 'redis' && redis === undefined) throw new TypeError('`apiKeysIn: redis` needs `redis`')
-  const shared = apiKeysIn === 'redis' ? apiKeysIn : undefined
-  if (!hasKeys && [apiKeysFile, shared, verifyKey, jwtSecret, oauth].every(one => one === undefined)) {
-    throw new TypeError(
-      '`mcpAuth` requires at least one of `apiKeys`, `apiKeysFile`, `verifyKey`, `jwtSecret` and `oauth`'
-    )
-  }
 }

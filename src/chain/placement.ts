@@ -31,7 +31,8 @@ const taken = new WeakMap<object, Set<string>>()
  * Fastify accepts one not-found handler per prefix, and a second one in another scope ends the process.
  */
 function takeNotFound ({ server, prefix }: FastifyInstance, own: string): boolean {
-  if (own.replaceAll('/', '') === '') return false
+  // Not yet checked: `prefix` may be anything.
+  if (String(own).replaceAll('/', '') === '') return false
   const prefixes = taken.get(server) ?? new Set()
   const isFirst = !prefixes.has(prefix)
   taken.set(server, prefixes.add(prefix))

@@ -380,7 +380,7 @@ export const variables = {
   REDIS_START: variable(
     oneOf('wait', 'degraded'),
     'wait',
-    'Starting while Redis is unavailable: wait tries for 10 seconds and then fails, degraded starts without it.'
+    'Starting while Redis is unavailable: wait tries for 9 seconds and then fails, degraded starts without it.'
   ),
   /** `undefined`: no audit file. */
   AUDIT_FILE: variable(

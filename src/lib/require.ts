@@ -44,9 +44,48 @@ export function requireObjects (lists: Readonly<Record<string, unknown>>): void 
   }
 }
 
-/** Throws a `TypeError` unless each of `lists` is an array or undefined. */
-export function requireLists (lists: Readonly<Record<string, unknown>>): void {
-  for (const [name, list] of Object.entries(lists)) {
-    if (list !== undefined && !Array.isArray(list)) throw new TypeError(`\`${name}\` must be an array`)
+/** Checks one value. `name` is how the error calls it, such as `sessions.idleMs`. */
+export type OptionCheck = (name: string, value: unknown) => void
+/** A check for each option of a type; the compiler checks that none is missing. */
+export type OptionChecks<T> = Readonly<Record<keyof T, OptionCheck>>
+
+/** Throws a `TypeError` that ends with `what` if `accepts` is false. */
+export function must (what: string, accepts: (value: unknown) => boolean): OptionCheck {
+  return (name, value) => { if (!accepts(value)) throw new TypeError(`\`${name}\` must be ${what}`) }
+}
+
+export const aString = must('a non-empty string', value => typeof value === 'string' && value !== '')
+export const aBoolean = must('true or false', value => typeof value === 'boolean')
+export const aFunction = must('a function', value => typeof value === 'function')
+export const anArray = must('an array', value => Array.isArray(value))
+/** Zero is allowed, `Infinity` is not. */
+export const anAmount = must('a number from 0', value => Number.isFinite(value) && Number(value) >= 0)
+export const wholeFrom0 = must('a whole number from 0', value => Number.isSafeInteger(value) && Number(value) >= 0)
+/** For values with a check of their own elsewhere. */
+export const checkedElsewhere: OptionCheck = () => {}
+
+export function oneOfStrings (...values: readonly string[]): OptionCheck {
+  const quoted = values.map(value => `'${value}'`)
+  return must(`${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1) ?? ''}`, value => values.some(one => one === value))
+}
+
+export function strings (name: string, value: unknown): void {
+  anArray(name, value)
+  for (const [index, one] of (value as unknown[]).entries()) aString(`${name}[${index}]`, one)
+}
+
+/** An object with these members and no others. Members may be undefined. */
+export function anObjectWith<T> (checks: OptionChecks<T>): OptionCheck {
+  return (name, value) => {
+    requireKeys(`\`${name}\``, value, checks)
+    requireEach(checks, value, `${name}.`)
+  }
+}
+
+/** Throws the error of the first option that is neither undefined nor passes its check. */
+export function requireEach<T> (checks: OptionChecks<T>, options: object, prefix = ''): void {
+  for (const [name, check] of Object.entries<OptionCheck>(checks)) {
+    const value: unknown = Reflect.get(options, name)
+    if (value !== undefined) check(prefix + name, value)
   }
 }

@@ -80,7 +80,9 @@ export function createEndpoint ({
     })
     : undefined
   const only = legacy ?? modern
-  if (only === undefined) { throw new TypeError('`eras` must contain legacy, modern or both') }
+  if (only === undefined || !eras.every(one => one === 'legacy' || one === 'modern')) {
+    throw new TypeError('`eras` must contain legacy, modern or both, and nothing else')
+  }
 
   return {
     streams,

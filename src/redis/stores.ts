@@ -1,7 +1,7 @@
 /** Opens, monitors and closes everything that instances share in Redis. */
 import type { FleetHealth } from '../fleet/health.js'
 import { OperatorError } from '../lib/operator-error.js'
-import { type OptionNames, requireKeys } from '../lib/require.js'
+import { aString, oneOfStrings, type OptionChecks, type OptionNames, requireEach, requireKeys } from '../lib/require.js'
 import type { SessionBounds } from '../mcp/legacy/sessions/store.js'
 import type { SessionStores } from '../mcp/legacy/sessions/sessions.js'
 import { RedisKeySource, RedisUsageStore } from './api-keys.js'
@@ -30,12 +30,20 @@ export interface RedisOptions {
   readonly whenDownLimits?: DownLimits | undefined
   /** While Redis is unavailable, serve callers with the known revocations, or refuse them. Default `keep`. */
   readonly whenDownRevocations?: 'keep' | 'refuse' | undefined
-  /** `wait`: the start waits up to 10 seconds for Redis. `degraded`: it does not. Default `wait`. */
+  /** `wait`: the start waits up to 9 seconds for Redis. `degraded`: it does not. Default `wait`. */
   readonly start?: 'wait' | 'degraded' | undefined
 }
 
 const optionNames: OptionNames<RedisOptions> = {
   source: true, prefix: true, timeoutMs: true, whenDownLimits: true, whenDownRevocations: true, start: true
+}
+
+/** The others are checked where they are used. */
+const ofModes: OptionChecks<Omit<RedisOptions, 'source' | 'timeoutMs'>> = {
+  prefix: aString,
+  whenDownLimits: oneOfStrings('local', 'share', 'refuse'),
+  whenDownRevocations: oneOfStrings('keep', 'refuse'),
+  start: oneOfStrings('wait', 'degraded')
 }
 
 /** Normalizes the `redis` option of a host. Throws a `TypeError` for an unknown or invalid member. */
@@ -46,6 +54,7 @@ export function redisOptionsOf (given: RedisSource | RedisOptions | undefined): 
   if (typeof given.source !== 'string' && !isClient(given.source)) {
     throw new TypeError('`redis.source` must be a Redis URL or an ioredis client')
   }
+  requireEach(ofModes, given, 'redis.')
   return given
 }
 
@@ -60,7 +69,8 @@ export class RedisStartError extends OperatorError {
   override readonly name = 'RedisStartError'
 }
 
-const startMs = 10_000
+/** Less than Fastify's default `pluginTimeout`: its error in a host would hide ours. */
+export const redisStartMs = 9_000
 
 export interface RedisStores {
   readonly link: Link
@@ -144,7 +154,7 @@ async function inTime (merged: Promise<void>, link: Link): Promise<void> {
             'without it.'
         )
       )
-    }, startMs)
+    }, redisStartMs)
   })
   try {
     await Promise.race([merged, late])

@@ -12,31 +12,39 @@ const scope = z.string().regex(scopeForm, 'A scope must be printable ASCII witho
 
 const role = z.string().refine(isRole, `A role ${roleForm}`)
 
-const policySchema = z.strictObject({
-  rate: z.strictObject({ max: whole, windowMs: whole.max(86_400_000) }).optional(),
-  concurrency: whole.optional(),
-  cost: whole.optional(),
-  deadlineMs: whole.max(longestTimerMs).optional(),
-  access: z.strictObject({
-    roles: z.array(role).min(1).optional(),
-    scopes: z.array(scope).min(1).optional(),
-    denied: z.enum(['hide', 'challenge', 'error']).optional()
-  }).optional()
-})
+/** `fewest`: how many roles or scopes a rule must at least name. */
+function schemaOf (fewest: 0 | 1) {
+  const policy = z.strictObject({
+    rate: z.strictObject({ max: whole, windowMs: whole.max(86_400_000) }).optional(),
+    concurrency: whole.optional(),
+    cost: whole.optional(),
+    deadlineMs: whole.max(longestTimerMs).optional(),
+    access: z.strictObject({
+      roles: z.array(role).min(fewest).optional(),
+      scopes: z.array(scope).min(fewest).optional(),
+      denied: z.enum(['hide', 'challenge', 'error']).optional()
+    }).optional()
+  })
+  return z.strictObject({ default: policy.optional(), tools: z.record(z.string(), policy).optional() })
+}
 
-const fileSchema = z.strictObject({
-  default: policySchema.optional(),
-  tools: z.record(z.string(), policySchema).optional()
-})
-
-export type ToolPolicy = z.infer<typeof policySchema>
+const fileSchema = schemaOf(1)
+/** Lists that code computes may be empty. */
+const optionSchema = schemaOf(0)
 
 /** `default` applies where a tool sets nothing itself. `tools`, by name, overrides the tool. */
-export type ToolPolicies = z.infer<typeof fileSchema>
+export type ToolPolicies = z.infer<typeof optionSchema>
+export type ToolPolicy = NonNullable<ToolPolicies['default']>
 
-/** The policies are invalid. The message tells the operator where. */
+/** The policies are invalid. `wrong` says where, as the rest of a sentence that begins with the setting. */
 export class ToolPolicyError extends SettingFileError {
   override readonly name = 'ToolPolicyError'
+  readonly wrong: string
+
+  constructor (wrong: string, right?: string) {
+    super(`toolPolicies ${wrong}`, right)
+    this.wrong = wrong
+  }
 }
 
 /** Parses the text of a policy file. Throws a `ToolPolicyError`. */
@@ -53,9 +61,18 @@ export function parseToolPolicies (text: string): ToolPolicies {
   }
   // The schema would silently drop this entry and its policy.
   if (isPrototype) throw new ToolPolicyError('has an entry __proto__, which is not a tool name')
-  const parsed = fileSchema.safeParse(value)
-  if (parsed.success) return parsed.data
-  throw new ToolPolicyError(parsed.error.issues.map(({ path, message }) => fault(path, message)).join('; '))
+  return parsedBy(fileSchema, value)
+}
+
+/** Throws a `ToolPolicyError` unless these are policies: with a misspelt field, a tool would stay open. */
+export function requirePolicies (value: unknown): void {
+  parsedBy(optionSchema, value)
+}
+
+function parsedBy (schema: typeof optionSchema, value: unknown): ToolPolicies {
+  const { data, error } = schema.safeParse(value)
+  if (data !== undefined) return data
+  throw new ToolPolicyError(error.issues.map(({ path, message }) => fault(path, message)).join('; '))
 }
 
 /**

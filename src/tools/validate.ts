@@ -75,6 +75,8 @@ export function requireItem (kind: keyof typeof kinds, item: unknown): void {
   if (typeof (kind === 'Resource' ? read : handler) !== 'function') {
     throw new TypeError(`${owner}: ${kind === 'Resource' ? 'read' : 'handler'} must be a function`)
   }
+  if (kind === 'Resource') requireAddress(owner, fields)
+  requireCompleters(owner, fields.complete)
   if (access !== undefined) requireRule(`${owner}: access`, access)
   requireVisibility(owner, fields.visibility)
   const { deadlineMs, cost, concurrency, maxResultBytes } = fields as Partial<Tool>
@@ -100,6 +102,32 @@ function requireOurNames (owner: string, fields: object): void {
   if (found.length === 0) return
   const instead = found.map(name => `\`${elsewhere[name] ?? ''}\` instead of \`${name}\``)
   throw new TypeError(`${owner}: write ${instead.join(', and ')}`)
+}
+
+/** A resource has either address. With both, one of them would be ignored. */
+function requireAddress (owner: string, { uri, uriTemplate }: Partial<Record<string, unknown>>): void {
+  if ((uri === undefined) === (uriTemplate === undefined)) {
+    throw new TypeError(`${owner}: set either uri or uriTemplate`)
+  }
+  if (typeof (uri ?? uriTemplate) !== 'string') {
+    throw new TypeError(`${owner}: ${uri === undefined ? 'uriTemplate' : 'uri'} must be a string`)
+  }
+}
+
+function requireCompleters (owner: string, complete: unknown): void {
+  if (complete === undefined) return
+  if (!isRecord(complete) || !Object.values(complete).every(one => one === undefined || typeof one === 'function')) {
+    throw new TypeError(`${owner}: complete must be an object of functions`)
+  }
+}
+
+/** Throws a `TypeError` for a completer whose name is misspelt: `names` are those of the arguments or variables. */
+export function requireCompletable (owner: string, complete: object = {}, names: readonly string[]): void {
+  const unknown = Object.keys(complete).filter(name => !names.includes(name))
+  if (unknown.length === 0) return
+  throw new TypeError(
+    `${owner}: complete: ${unknown.join(', ')} is not an argument or variable; they are ${names.join(', ')}`
+  )
 }
 
 function requireVisibility (owner: string, visibility: unknown): void {
@@ -128,7 +156,9 @@ function requireShown (owner: string, kind: keyof typeof kinds, fields: Partial<
     throw new TypeError(`${owner}: tags must be an array of strings`)
   }
   if (once !== undefined && typeof once !== 'boolean') throw new TypeError(`${owner}: once must be true or false`)
-  if (size !== undefined && typeof size !== 'number') throw new TypeError(`${owner}: size must be a number of bytes`)
+  if (size !== undefined && !(Number.isSafeInteger(size) && Number(size) >= 0)) {
+    throw new TypeError(`${owner}: size must be a number of bytes`)
+  }
   if (icons !== undefined && !isListOf(icons, isIcon)) {
     throw new TypeError(
       `${owner}: each icon must be an object with src, and optionally mimeType, sizes and theme`

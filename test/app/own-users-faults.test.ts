@@ -1,5 +1,6 @@
 /** A `verifyKey` that fails, returns invalid values or is misconfigured gives no access and is logged. */
 import Fastify from 'fastify'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { mcpAuth } from '../../src/mcp-auth.js'
 import type { McpAuthOptions } from '../../src/chain/options.js'
@@ -144,3 +145,22 @@ for (const [what, options, message] of [
     )
   })
 }
+
+t.test('times longer than a timer can wait are as long as it can wait', async t => {
+  const warnings: string[] = []
+  const note = ({ name }: Error): void => { warnings.push(name) }
+  process.on('warning', note)
+  t.teardown(() => { process.off('warning', note) })
+  const { app } = await host(t, {
+    verifyKey: async (...asked) => {
+      await sleep(20)
+      return good(...asked)
+    },
+    stillGood: () => true,
+    enrich: async () => { await sleep(20) },
+    verifyKeyTimeoutMs: 2 ** 31,
+    verifyKeyTtlMs: 2 ** 31
+  })
+  t.equal((await post(app, callOf('echo'), withCrmKey)).status, 200)
+  t.same(warnings, [])
+})

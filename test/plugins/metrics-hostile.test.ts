@@ -169,5 +169,5 @@ t.test('a misspelt option of `metrics` or `audit`, or an empty token, stops the 
     message: /`audit`: kye is not an option/
   })
   const empty = { port: 0, host: '0.0.0.0', token: '' }
-  await t.rejects(start({ metrics: empty }), { message: /`token` must be a non-empty/ })
+  await t.rejects(start({ metrics: empty }), { message: /^`metrics\.token` must be a non-empty string$/ })
 })

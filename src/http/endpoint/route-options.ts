@@ -36,10 +36,11 @@ export function requireRouteOptions (options: EndpointRouteOptions): void {
 }
 
 /**
- * Throws a `TypeError` for a path with a parameter or a wildcard: tokens and metadata name the endpoint by a
- * single URL.
+ * Throws a `TypeError` for a path with a parameter or a wildcard, because tokens and metadata name the endpoint by a
+ * single URL, or with a query or fragment, which no request would match.
  */
 export function requireFixedPath (path: string): void {
+  if (/[?#]/.test(path)) throw new TypeError(`The endpoint's path ${JSON.stringify(path)} must not contain ? or #`)
   if (!/[:*]/.test(path)) return
   const quoted = JSON.stringify(path)
   throw new TypeError(

@@ -3,11 +3,12 @@ import { z } from '../../lib/zod.js'
 import { InvalidParamsError, NotAllowedError, UnknownPromptError } from '../../errors.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Prompt, PromptResult } from '../../tools/prompt.js'
-import { requireItem } from '../../tools/validate.js'
+import { requireCompletable, requireItem } from '../../tools/validate.js'
 import { type AccessOf, createContext, noTools } from '../exchange/handler-context.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { isListOf, isRecord } from '../../lib/guards.js'
 import { type CompiledSchema, compile } from '../schemas/compile.js'
+import { requireKnownKind } from '../schemas/kinds.js'
 import { faultOfBlock } from '../calls/content.js'
 import { inPublicWords } from '../calls/public-words.js'
 import type { RightsGate } from './rights.js'
@@ -34,9 +35,12 @@ export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
   put (prompt: Prompt): Prompt {
     requireItem('Prompt', prompt)
     const { name, title, description, icons, _meta } = prompt
-    const input = prompt.input ?? z.object({})
-    const wire = { name, title, description, icons, arguments: argumentsOf(input), _meta }
-    this.add(name, { item: prompt, input: compile(input, 'input'), wire })
+    const { shape, schema } = inputOf(prompt)
+    if (prompt.input !== undefined) {
+      requireCompletable(`Prompt ${JSON.stringify(name)}`, prompt.complete, Object.keys(shape))
+    }
+    const wire = { name, title, description, icons, arguments: argumentsOf(shape), _meta }
+    this.add(name, { item: prompt, input: schema, wire })
     return prompt
   }
 
@@ -80,8 +84,22 @@ function isMessage (message: unknown): boolean {
   return isRecord(message) && (message.role === 'user' || message.role === 'assistant') && isRecord(message.content)
 }
 
-function argumentsOf (input: z.ZodObject): object[] {
-  return Object.entries(input.shape).map(([name, schema]) => {
+/** Throws a `TypeError` unless `input` is a zod object: the arguments of a prompt are its fields. */
+function inputOf ({ name, input = z.object({}) }: Prompt): { shape: z.ZodObject['shape'], schema: CompiledSchema } {
+  try {
+    requireKnownKind(input)
+    const { shape } = input
+    if (!isRecord(shape as unknown)) throw new TypeError('must be z.object({ … }) of zod 4')
+    return { shape, schema: compile(input, 'input') }
+  } catch (error) {
+    throw new TypeError(`Prompt ${name}, input schema: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error
+    })
+  }
+}
+
+function argumentsOf (shape: z.ZodObject['shape']): object[] {
+  return Object.entries(shape).map(([name, schema]) => {
     const { description } = z.globalRegistry.get(schema) ?? {}
     return { name, description, required: !schema.safeParse(undefined).success }
   })

@@ -10,7 +10,7 @@ import {
 import type { Principal } from '../../principal/principal.js'
 import type { FixedResource, Resource, ResourceResult, TemplateResource } from '../../tools/resource.js'
 import type { ResourceContents } from '../../tools/content.js'
-import { requireItem } from '../../tools/validate.js'
+import { requireCompletable, requireItem } from '../../tools/validate.js'
 import { type AccessOf, createContext, noTools } from '../exchange/handler-context.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { maxUriLength } from '../wire/messages.js'
@@ -61,6 +61,7 @@ export class ResourceRegistry {
       this.fixed.add(key, { item: resource, wire: { uri: resource.uri, size: resource.size, ...shown } })
     } else {
       const template = parseUriTemplate(resource.uriTemplate)
+      requireCompletable(`Resource ${JSON.stringify(name)}`, resource.complete, template.names)
       for (const other of this.templates.values()) {
         if (other.template.shape === template.shape) {
           throw new TypeError(

@@ -1,6 +1,6 @@
 /** The tools of an endpoint. Handlers of tools are called only here. */
 import { CancelledError, FrozenError, InvalidParamsError, NotAllowedError, UnknownToolError } from '../../errors.js'
-import { type ToolPolicies, requireTools, withPolicy } from '../../tools/tool-policies.js'
+import { type ToolPolicies, requirePolicies, requireTools, withPolicy } from '../../tools/tool-policies.js'
 import type { JsonSchema, Meta, Schema } from '../../tools/content.js'
 import type { Tool, ToolResult } from '../../tools/tool.js'
 import { requireItem } from '../../tools/validate.js'
@@ -67,6 +67,7 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
     const { policies = {}, laterTools = () => false, limits, freezes } = options
     const { securitySchemes = false, maxResultBytes = Infinity } = options
     super(rights)
+    requirePolicies(policies)
     this.#maxResultBytes = maxResultBytes
     this.#laterTools = laterTools
     this.#securitySchemes = securitySchemes
@@ -103,6 +104,7 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
    * tool or make one invalid; nothing changes in that case.
    */
   applyPolicies (policies: ToolPolicies): ReadonlyArray<readonly [before: Tool, now: Tool]> {
+    requirePolicies(policies)
     requireTools(policies, name => this.#written.has(name) || this.#laterTools(name))
     const entries = [...this.#written]
       .filter(([name]) => policyText(policies, name) !== policyText(this.#policies, name))

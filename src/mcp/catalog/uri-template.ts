@@ -9,6 +9,7 @@ export interface UriTemplate {
   readonly shape: string
   /** The decoded variables of a URI in normal form, if it matches. */
   readonly match: (text: string, key: string) => Record<string, string> | undefined
+  readonly names: readonly string[]
   /** The literal parts around the variables, in comparable form. */
   readonly literals: readonly string[]
 }
@@ -39,6 +40,7 @@ export function parseUriTemplate (template: string): UriTemplate {
   if (/[{}]/.test(literals.join(''))) throw new TypeError(`Template ${template}: a brace is not part of a variable`)
   return {
     shape: literals.join('{}'),
+    names,
     literals,
     match (text, key) {
       const spans = between(key, literals)

@@ -3,6 +3,7 @@
  * item open.
  */
 import t from 'tap'
+import { z } from 'zod'
 import { Catalog } from '../../../src/mcp/catalog/catalog.js'
 import { requireItem } from '../../../src/tools/validate.js'
 import { callOf, post, service, withToken } from '../../support/service.js'
@@ -131,6 +132,66 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
     'a size that is a text',
     { resources: [{ name: 'x', uri: 'x://y', read: handler, size: '1kb' }] },
     /^Resource "x": size must be a number of bytes$/
+  ],
+  [
+    'a size that JSON cannot write',
+    { resources: [{ name: 'x', uri: 'x://y', read: handler, size: NaN }] },
+    /^Resource "x": size must be a number of bytes$/
+  ],
+  [
+    'a resource without an address',
+    { resources: [{ name: 'x', read: handler }] },
+    /^Resource "x": set either uri or uriTemplate$/
+  ],
+  [
+    'a resource with two addresses',
+    { resources: [{ name: 'x', uri: 'x://y', uriTemplate: 'x://{a}', read: handler }] },
+    /^Resource "x": set either uri or uriTemplate$/
+  ],
+  [
+    'a URI object',
+    { resources: [{ name: 'x', uri: new URL('https://a.example'), read: handler }] },
+    /^Resource "x": uri must be a string$/
+  ],
+  [
+    'a template that is null',
+    { resources: [{ name: 'x', uriTemplate: null, read: handler }] },
+    /^Resource "x": uriTemplate must be a string$/
+  ],
+  [
+    'a completer that is not a function',
+    { prompts: [{ name: 'x', input: z.object({ a: z.string() }), handler, complete: { a: ['b'] } }] },
+    /^Prompt "x": complete must be an object of functions$/
+  ],
+  [
+    'a completer of an unknown argument',
+    { prompts: [{ name: 'x', input: z.object({ a: z.string() }), handler, complete: { b: () => [] } }] },
+    /^Prompt "x": complete: b is not an argument or variable; they are a$/
+  ],
+  [
+    'a completer of an unknown variable',
+    { resources: [{ name: 'x', uriTemplate: 'x://{a}', read: handler, complete: { b: () => [] } }] },
+    /^Resource "x": complete: b is not an argument or variable; they are a$/
+  ],
+  [
+    'a prompt with a JSON Schema',
+    { prompts: [{ name: 'x', input: { type: 'object' }, handler }] },
+    /^Prompt x, input schema: must be z\.object\(\{ … \}\) of zod 4$/
+  ],
+  [
+    'a prompt with a zod schema that is no object',
+    { prompts: [{ name: 'x', input: z.object({}).optional(), handler }] },
+    /^Prompt x, input schema: must be z\.object/
+  ],
+  [
+    'a prompt with a bare shape',
+    { prompts: [{ name: 'x', input: { a: z.string() }, handler }] },
+    /^Prompt x, input schema: is a bare shape; write z\.object/
+  ],
+  [
+    'a prompt with null as its input',
+    { prompts: [{ name: 'x', input: null, handler }] },
+    /^Prompt x, input schema: must be a schema, not null/
   ],
   [
     'a tag instead of a list',

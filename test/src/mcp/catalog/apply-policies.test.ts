@@ -58,6 +58,10 @@ t.test('applyToolPolicies applies to tools that are added later', async t => {
 t.test('applyToolPolicies with an unknown tool changes nothing', async t => {
   const { app, endpoint } = await serve(t, [search], { toolPolicies: { tools: { search: adminsOnly } } })
   t.throws(() => { endpoint.applyToolPolicies({ tools: { nope: {} } }) }, { name: 'ToolPolicyError' })
+  t.throws(() => { Reflect.apply(endpoint.applyToolPolicies, endpoint, [{ default: { acces: {} } }]) }, {
+    name: 'ToolPolicyError',
+    message: /default/
+  })
   t.same(await namesOf(app), ['whoami'])
 })
 
