@@ -115,7 +115,8 @@ async function answer (
   const { authorization = '', host = '' } = request.headers
   // DNS rebinding: a page in a browser on this machine must not read them under its own host name.
   if (token === undefined && !isAddress(host)) return end(response, 403)
-  if (token !== undefined && !isSameSecret(authorization, `Bearer ${token}`)) {
+  // The name of the scheme is case-insensitive (RFC 9110 §11.1).
+  if (token !== undefined && !isSameSecret(authorization.replace(/^bearer /i, 'Bearer '), `Bearer ${token}`)) {
     return end(response, 401, { 'www-authenticate': 'Bearer realm="metrics"' })
   }
   end(response, 200, { 'content-type': contentType }, request.method === 'HEAD' ? '' : await text())

@@ -139,7 +139,9 @@ t.test('other paths, methods, hosts and tokens are refused', async t => {
   const guarded = await build(t, { METRICS_TOKEN: token })
   t.equal((await get(guarded.port)).status, 401)
   t.equal((await get(guarded.port, '/metrics', { authorization: `Bearer ${token}x` })).status, 401)
+  t.equal((await get(guarded.port, '/metrics', { authorization: token })).status, 401)
   t.equal((await get(guarded.port, '/metrics', { authorization: `Bearer ${token}` })).status, 200)
+  t.equal((await get(guarded.port, '/metrics', { authorization: `bearer ${token}` })).status, 200)
 })
 
 t.test('beyond loopback a token is required, and the listener closes with the app', async t => {
