@@ -252,7 +252,7 @@ export class FleetClients {
     const ended = call.reading?.ended.then(() => true, () => false) ?? Promise.resolve(false)
     for (let tries = 0; tries < 20; tries++) {
       if (await settles(ended, 5000)) return await ended
-      // An instance that seemed dead accepts an answer and does not pass it on.
+      // An answer waits for an instance that is paused. A repeated answer has no effect.
       if (call.isAnswered && this.#hasPaused()) await this.answer(call, n)
     }
     throw new Error(`the stream of ${call.name} never ended: ${call.reading?.text() ?? ''}`)
