@@ -164,7 +164,7 @@ for (const [what, path] of [
     write(directory, hostile())
     const { code, stderr } = await say(['upstreams', 'approve'], directory, { ...files, UPSTREAMS_LOCK: path })
     t.equal(code, 1)
-    t.match(stderr, /^UPSTREAMS_LOCK names a (directory|file that cannot be written \(ENOENT\)); name a file/)
+    t.match(stderr, /^UPSTREAMS_LOCK names a (directory or a device|file that cannot be written \(ENOENT\)); name a file/)
   })
 }
 
