@@ -237,6 +237,8 @@ export class RotatingFile {
     }
     // Another process rotates it now.
     if (code === 'ELOCKED') return
+    // The file or its directory was removed in the meantime.
+    if (code === 'ENOENT') return await this.#leave()
     if (code !== undefined) this.#triedToRotateAt = performance.now()
     if (code === this.#unrotatedBy) return
     this.#unrotatedBy = code

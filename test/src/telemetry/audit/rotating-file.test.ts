@@ -1,5 +1,5 @@
 /** Rotation of the audit file: several processes, missing rights, and a clock that was set back. */
-import { existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -83,4 +83,23 @@ t.test('a removed file is replaced even if the clock was set back', async t => {
     return existsSync(file)
   })
   t.match(readFileSync(file, 'utf8').split('\n')[0], /"continues":\d/)
+})
+
+t.test('a removed directory that exists again is written and not reported as unrotatable', async t => {
+  const directory = join(t.testdir({}), 'logs')
+  mkdirSync(directory)
+  const file = join(directory, 'audit.jsonl')
+  const { audit, lines } = await open(t, { file, maxBytes: 300 })
+  await until(() => audit.queuedBytes === 0)
+  rmSync(directory, { recursive: true })
+  await until(() => {
+    audit.note(called)
+    return audit.isDegraded
+  })
+  mkdirSync(directory)
+  await until(() => !audit.isDegraded && existsSync(file))
+  await audit.close()
+  t.same(lines.filter(({ level }) => level === 'error').map(({ message }) => message.slice(0, 33)), [
+    'The audit file cannot be written:'
+  ])
 })
