@@ -30,6 +30,7 @@ export class HttpTransport extends StreamableHTTPClientTransport {
   /** True from the end of the last attempt of the SDK until the stream is known. */
   #isExhausted = false
   #timer: NodeJS.Timeout | undefined
+  #isClosed = false
 
   constructor (options: HttpTransportOptions) {
     const { url, headers, maxBytes } = options
@@ -81,6 +82,7 @@ export class HttpTransport extends StreamableHTTPClientTransport {
   }
 
   override async close (): Promise<void> {
+    this.#isClosed = true
     clearTimeout(this.#timer)
     await super.close()
   }
@@ -113,6 +115,7 @@ export class HttpTransport extends StreamableHTTPClientTransport {
   #reopen (): void {
     // Without an id: the missed notifications may no longer be known.
     this.resumeStream('').catch((error: unknown) => {
+      if (this.#isClosed) return
       if (error instanceof SdkHttpError && (error.status === 404 || error.status === 400)) this.#options.forgotten()
       else this.#timer = setTimeout(() => { this.#reopen() }, retryMs).unref()
     })
