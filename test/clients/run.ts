@@ -90,7 +90,8 @@ process.exitCode = [await useAll(), await useOAuth()].every(Boolean) ? 0 : 1
 async function useOAuth (): Promise<boolean> {
   let allWell = true
   for (const [known, args] of Object.entries(knownBy)) {
-    const port = await freePort()
+    // Its own default is a port that the system may have assigned to a connection.
+    const [port, callbackPort] = [await freePort(), await freePort()]
     const base = `http://localhost:${port}`
     const home = mkdtempSync(join(tmpdir(), 'mcp-clients-'))
     const teardowns: Array<() => unknown> = []
@@ -99,7 +100,7 @@ async function useOAuth (): Promise<boolean> {
       await app.listen({ port, host: 'localhost' })
       for (const [round, mustAsk] of rounds) {
         if (round === 'after a revocation') await revokeGrants(app)
-        const problem = await signedIn(`${base}/mcp`, args, home, mustAsk).then(
+        const problem = await signedIn(`${base}/mcp`, [String(callbackPort), ...args], home, mustAsk).then(
           found => problemOf(found, 'apikey:'),
           String
         )
