@@ -93,7 +93,8 @@ function shown ({ token, userId, role, expiresAt }: Parcel): string {
 
 function page (title: string, body: string): string {
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title></head>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title></head>
 <body><h1>${title}</h1>
 ${body}
 </body></html>

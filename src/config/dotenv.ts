@@ -17,9 +17,10 @@ export interface DotenvFile {
  * closing quote. Otherwise the quote of a later setting could close one that was left open, and everything
  * between them would be silently lost.
  */
-const STATEMENT =
-  /[ \t]*(?:#[^\n]*|(?:export[ \t]+)?[A-Za-z_][\w.-]*[ \t]*=(?:[ \t]*(?:"[^"]*"|'[^']*'|`[^`]*`)[ \t]*(?:#[^\n]*)?|(?![ \t]*["'`])[^\n]*))?(?:\n|$)/y
-const QUOTED = /^[ \t]*(?:export[ \t]+)?[A-Za-z_][\w.-]*[ \t]*=[ \t]*["'`]/
+const NAME = /[ \t]*(?:export[ \t]+)?[A-Za-z_][\w.-]*[ \t]*=/.source
+const VALUE = /[ \t]*(?:"[^"]*"|'[^']*'|`[^`]*`)[ \t]*(?:#[^\n]*)?|(?![ \t]*["'`])[^\n]*/.source
+const STATEMENT = new RegExp(`(?:[ \\t]*#[^\\n]*|${NAME}(?:${VALUE})|[ \\t]*)(?:\\n|$)`, 'y')
+const QUOTED = new RegExp(`^${NAME}[ \\t]*["'\`]`)
 
 /** The variables of the file. A missing file has none, and is not a fault. */
 export function readDotenv (path: string): DotenvFile {

@@ -13,9 +13,12 @@ const jsonFields = new RegExp(
   `"(${names})"(\\s*[:,]\\s*)(?:"(?:[^"\\\\]|\\\\.)*"|\\[(?:"(?:[^"\\\\]|\\\\.)*"|[^\\]"])*\\])`,
   'gi'
 )
+/** A quote inside a JSON string. Double quotes are escaped, perhaps more than once. */
+const quote = '\\\\+"|\''
 /** The same inside a string: escaped JSON, output of `inspect`, header text, the query of a URL. */
 const textFields = new RegExp(
-  `(${names}|[?&](?:api[_-]?key|key|(?:access[_-]?)?token))((?:\\\\+"|')?\\s*[:=]\\s*(?:\\\\+"|')?|(?:\\\\+"|')\\s*,\\s*(?:\\\\+"|'))[^"'\\\\]+`,
+  `(${names}|[?&](?:api[_-]?key|key|(?:access[_-]?)?token))` +
+    `((?:${quote})?\\s*[:=]\\s*(?:${quote})?|(?:${quote})\\s*,\\s*(?:${quote}))[^"'\\\\]+`,
   'gi'
 )
 

@@ -109,6 +109,7 @@ function welcome (config: Config, ignored: readonly string[], key = 'YOUR_API_KE
   const url = endpointText(config)
   const remark = ignored.length === 0 ? '' : `\nAdded ${ignored.join(' and ')} to .gitignore.`
   const client = { mcpServers: { 'fastify-mcp-auth': { type: 'http', url, headers: { 'x-api-key': key } } } }
+  const headers = `-H 'x-api-key: ${key}' -H 'Content-Type: application/json'`
   return `
 Wrote .env with a new API key and a new JWT secret. The key is not shown again; .env contains both.${remark}
 
@@ -117,7 +118,7 @@ Wrote .env with a new API key and a new JWT secret. The key is not shown again; 
 
 Try it ${isProxy ? 'when the server is ready' : 'after you start the server'}:
 
-  curl -s ${url} -H 'x-api-key: ${key}' -H 'Content-Type: application/json' -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
+  curl -s ${url} ${headers} -d '${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' })}'
 ${isProxy ? '' : demoHint}
 Configuration for an MCP client:
 

@@ -10,15 +10,18 @@ function tidy (url: string): string {
   return url.slice(0, 256).replace(/[?#;].*$/s, '').replace(needlessEscapes, escape => decodeURIComponent(escape))
 }
 
+/** A short first segment, and the path of a metadata document. */
+const loggedBeginning = new RegExp(
+  '^(?:/(?!\\.well-known/)[^/]{0,15}(?![^/]))?' +
+    '(?:/\\.well-known/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?![^/]))?'
+)
+
 /**
  * Shortens a path without a route, because it may contain a key of unknown form, from 16 characters and even
  * with slashes. Paths that real clients request are logged in full.
  */
 function beginningOf (path: string): string {
-  const [beginning = ''] =
-    /^(?:\/(?!\.well-known\/)[^/]{0,15}(?![^/]))?(?:\/\.well-known\/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?![^/]))?/.exec(
-      path
-    ) ?? []
+  const [beginning = ''] = loggedBeginning.exec(path) ?? []
   return beginning.length === path.length ? path : `${beginning}/…`
 }
 
