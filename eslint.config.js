@@ -45,6 +45,10 @@ export default [
     }
   },
   {
+    files: ['{src,plugins}/**/*.ts'],
+    rules: { '@stylistic/max-len': ['error', { code: 120 }] }
+  },
+  {
     // Every kind of file that Node can run, so that none escapes the rule.
     files: ['{src,plugins}/**/*.{ts,mts,cts,tsx,js,mjs,cjs,jsx}'],
     plugins: { rooms },
