@@ -1,4 +1,5 @@
 /** A managed key as stored in the key file: owner, rights, and digests instead of secrets. */
+import { withoutBom } from '../lib/without-bom.js'
 import { z } from '../lib/zod.js'
 import { keyIdPattern } from './format.js'
 import { parseNetwork } from '../net/networks.js'
@@ -145,8 +146,7 @@ export function parseKeyFile (
   given: string,
   known: RecordLines = new Map()
 ): KeyFileContents | { readonly wrong: string; readonly right?: string } {
-  // Some editors write a byte order mark.
-  const text = given.replace(/^\uFEFF/, '')
+  const text = withoutBom(given)
   const lines = readLines(text, known)
   if (lines !== undefined) return firstDouble([...lines.values()]) ?? { records: [...lines.values()], lines }
   let json: unknown

@@ -1,6 +1,7 @@
 /** Reads a `.env` file in Node's own syntax, so that `node --env-file` has the same result. */
 import { readFileSync, statSync } from 'node:fs'
 import { parseEnv } from 'node:util'
+import { withoutBom } from '../lib/without-bom.js'
 
 export interface DotenvFile {
   readonly values: Readonly<Record<string, string | undefined>>
@@ -48,8 +49,8 @@ function isPublic (path: string): boolean {
 
 /** The variables of a `.env` text. None if one of its lines is invalid. */
 export function parseDotenv (text: string): DotenvFile {
-  // Some editors write a byte order mark. It would become part of the first name.
-  const { statements, strayLines } = split(text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n'))
+  // A byte order mark would become part of the first name.
+  const { statements, strayLines } = split(withoutBom(text).replaceAll('\r\n', '\n'))
   if (strayLines.length === 0) {
     return { values: parseEnv(statements.join('\n')), faults: [], repeated: repeatedNames(statements) }
   }

@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { codeOf } from './guards.js'
 import { OperatorError } from './operator-error.js'
+import { withoutBom } from './without-bom.js'
 
 /** A file that a setting names cannot be used. The message is the rest of a sentence that begins with the setting. */
 export class SettingFileError extends OperatorError {
@@ -19,7 +20,7 @@ export class SettingFileError extends OperatorError {
 export function readSettingFile (path: string): string {
   // Opening a named pipe would wait for ever, and some devices never end.
   if (!statSync(path).isFile()) throw Object.assign(new Error('not a regular file'), { code: 'EISDIR' })
-  return readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+  return withoutBom(readFileSync(path, 'utf8'))
 }
 
 /** Why a file cannot be read, and what to do. `error`: from `readSettingFile`. */

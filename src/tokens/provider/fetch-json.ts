@@ -1,4 +1,5 @@
 /** Fetches a JSON document from an identity provider, of bounded size and without redirects. */
+import { withoutBom } from '../../lib/without-bom.js'
 
 /** The document could not be fetched. The message is for the log, and repeats nothing of the response. */
 export class ProviderError extends Error {
@@ -21,8 +22,7 @@ export async function fetchJson (url: URL, signal: AbortSignal): Promise<unknown
   }
   const text = await readText(response, signal)
   try {
-    // A file from a Windows server may begin with a byte order mark (RFC 8259 §8.1).
-    return JSON.parse(text.replace(/^\uFEFF/, ''))
+    return JSON.parse(withoutBom(text))
   } catch {
     throw new ProviderError('its answer is not JSON')
   }

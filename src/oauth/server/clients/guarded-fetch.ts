@@ -3,6 +3,7 @@ import { lookup as resolveName, type LookupAddress } from 'node:dns'
 import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
+import { withoutBom } from '../../../lib/without-bom.js'
 import { isPublicAddress } from '../../../net/public-address.js'
 
 export interface FetchedDocument {
@@ -122,8 +123,7 @@ async function read (response: IncomingMessage, maxBytes: number): Promise<Fetch
 
 function parse (text: string): unknown {
   try {
-    // A file from a Windows server may begin with a byte order mark (RFC 8259 §8.1).
-    return JSON.parse(text.replace(/^\uFEFF/, ''))
+    return JSON.parse(withoutBom(text))
   } catch {
     throw new DocumentFetchError('its answer is not JSON')
   }
