@@ -4,6 +4,7 @@ import type { Changed } from '../api-keys/file.js'
 import type { KeySet, KeySource, UsageStore } from '../api-keys/key-source.js'
 import type { LastUsed } from '../api-keys/last-use.js'
 import { formatKeyFile, type KeyRecord, parseKeyFile, type RecordLines } from '../api-keys/record.js'
+import { againMs } from './link/each-up.js'
 import type { RedisKeys } from './link/keys.js'
 import type { Link } from './link/link.js'
 import { changeKeys, noteUses } from './link/scripts.js'
@@ -17,8 +18,6 @@ export interface RedisKeysOptions {
 /** The topic of change messages. */
 const topic = 'keys'
 const attempts = 100
-/** Delay until a failed read is repeated. */
-const againMs = 500
 
 export class RedisKeySource implements KeySource {
   readonly #link: Link
@@ -76,7 +75,8 @@ export class RedisKeySource implements KeySource {
   #announceLater (): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
-      for (const listener of this.#listeners) listener()
+      // Otherwise the listeners are called when it becomes available.
+      if (this.#link.isUp) for (const listener of this.#listeners) listener()
     }, againMs).unref()
   }
 

@@ -1,6 +1,7 @@
 /** Single-use items in Redis, shared by all instances. If taking one fails midway, it is put back. */
 import type { Bus } from '../fleet/bus.js'
 import { maxWaiting, type OneTimeStore } from '../tokens/one-time-store.js'
+import { againMs } from './link/each-up.js'
 import { type RedisKeys, keyHashOf } from './link/keys.js'
 import type { Link } from './link/link.js'
 import { putOnce, takeOnce } from './link/scripts.js'
@@ -14,8 +15,6 @@ export interface RedisOneTimeOptions {
 /** The topic of taken items. Each instance remembers them, because a failover may lose the deletion. */
 const topic = 'taken'
 const rememberedMs = 10 * 60_000
-/** How often an item is put back until it works. */
-const againMs = 500
 
 export class RedisOneTimeStore implements OneTimeStore {
   readonly #link: Link

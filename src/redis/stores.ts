@@ -1,7 +1,7 @@
 /** Opens, monitors and closes everything that instances share in Redis. */
 import type { FleetHealth } from '../fleet/health.js'
 import { OperatorError } from '../lib/operator-error.js'
-import { aString, oneOfStrings, type OptionChecks, type OptionNames, requireEach, requireKeys } from '../lib/require.js'
+import { aString, checkedElsewhere, oneOfStrings, type OptionChecks, requireEach, requireKeys } from '../lib/require.js'
 import type { SessionBounds } from '../mcp/legacy/sessions/store.js'
 import type { SessionStores } from '../mcp/legacy/sessions/sessions.js'
 import { RedisKeySource, RedisUsageStore } from './api-keys.js'
@@ -34,12 +34,9 @@ export interface RedisOptions {
   readonly start?: 'wait' | 'degraded' | undefined
 }
 
-const optionNames: OptionNames<RedisOptions> = {
-  source: true, prefix: true, timeoutMs: true, whenDownLimits: true, whenDownRevocations: true, start: true
-}
-
-/** The others are checked where they are used. */
-const ofModes: OptionChecks<Omit<RedisOptions, 'source' | 'timeoutMs'>> = {
+const checks: OptionChecks<RedisOptions> = {
+  source: checkedElsewhere,
+  timeoutMs: checkedElsewhere,
   prefix: aString,
   whenDownLimits: oneOfStrings('local', 'share', 'refuse'),
   whenDownRevocations: oneOfStrings('keep', 'refuse'),
@@ -50,11 +47,11 @@ const ofModes: OptionChecks<Omit<RedisOptions, 'source' | 'timeoutMs'>> = {
 export function redisOptionsOf (given: RedisSource | RedisOptions | undefined): RedisOptions | undefined {
   if (given === undefined) return undefined
   if (typeof given === 'string' || isClient(given)) return { source: given }
-  requireKeys('`redis`', given, optionNames)
+  requireKeys('`redis`', given, checks)
   if (typeof given.source !== 'string' && !isClient(given.source)) {
     throw new TypeError('`redis.source` must be a Redis URL or an ioredis client')
   }
-  requireEach(ofModes, given, 'redis.')
+  requireEach(checks, given, 'redis.')
   return given
 }
 

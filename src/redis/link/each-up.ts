@@ -1,7 +1,8 @@
 /** Work that each connection to Redis begins with. */
 import type { Link } from './link.js'
 
-const againMs = 500
+/** The delay until a command that failed while Redis was available is repeated, in milliseconds. */
+export const againMs = 500
 
 /**
  * Runs `work` now if Redis is available, and each time that it becomes available or was emptied. Repeats it if it
