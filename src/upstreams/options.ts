@@ -5,6 +5,7 @@ import { longestTimerMs } from '../lib/timers.js'
 import { SettingFileError } from '../lib/setting-file-error.js'
 import type { AccessRule } from '../principal/access.js'
 import { callerMark, Interpolation, UnsetVariableError } from './transport/interpolation.js'
+import type { TransportSettings } from './transport/settings.js'
 
 /** The configuration of the upstreams is not valid. The message names the upstream and the member. */
 export class UpstreamError extends SettingFileError {
@@ -12,16 +13,9 @@ export class UpstreamError extends SettingFileError {
 }
 
 /** One MCP server behind this one: the members that clients use under `mcpServers`, and some more. */
-export interface UpstreamOptions {
+export interface UpstreamOptions extends Omit<TransportSettings, 'type'> {
   /** Default: `stdio` with `command`, otherwise `http`. `sse` is the old transport with two endpoints. */
-  readonly type?: 'stdio' | 'http' | 'sse' | undefined
-  readonly command?: string | undefined
-  readonly args?: readonly string[] | undefined
-  /** Variables of the process, in addition to `PATH`, `HOME`, `LANG` and `TMPDIR`. */
-  readonly env?: Readonly<Record<string, string>> | undefined
-  readonly cwd?: string | undefined
-  readonly url?: string | undefined
-  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly type?: TransportSettings['type'] | undefined
   /**
    * Prefix of all names. Default: the name of the upstream and `_`, or no prefix if there is only one
    * upstream.
@@ -51,10 +45,6 @@ export interface UpstreamOptions {
   readonly required?: boolean | undefined
   /** `caller`: forward the roots of the caller. Default: the upstream gets no roots. */
   readonly roots?: 'caller' | undefined
-  /**
-   * For `share: "caller"` over HTTP: name of a header with the id of the caller. Never contains a credential.
-   */
-  readonly identityHeader?: string | undefined
   /** Sends the id of the caller in the `_meta` of each request. Never a credential. Default false. */
   readonly identityMeta?: boolean | undefined
 }
@@ -77,7 +67,7 @@ export interface Upstream extends Omit<
   'type' | 'prefix' | 'share' | 'maxProcesses' | 'idleMs' | 'startTimeoutMs' | 'eager' | 'required'
 > {
   readonly name: string
-  readonly type: 'stdio' | 'http' | 'sse'
+  readonly type: TransportSettings['type']
   readonly prefix: string
   readonly share: 'caller' | 'all'
   readonly maxProcesses: number

@@ -6,21 +6,10 @@ import { digestOfCaller, headerValueOf } from './identity.js'
 import { callerMark } from './interpolation.js'
 import { passedOn } from './process-environment.js'
 import { ProcessTransport } from './process-transport.js'
+import type { TransportSettings } from './settings.js'
 
 /** Allowance for the JSON-RPC message around a result. */
 const envelopeBytes = 64 * 1024
-
-/** The options of an upstream that its transport needs. */
-export interface TransportSettings {
-  readonly type: 'stdio' | 'http' | 'sse'
-  readonly command?: string | undefined
-  readonly args?: readonly string[] | undefined
-  readonly env?: Readonly<Record<string, string>> | undefined
-  readonly cwd?: string | undefined
-  readonly url?: string | undefined
-  readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly identityHeader?: string | undefined
-}
 
 export interface TransportEvents extends Pick<HttpTransportOptions, 'reopened' | 'forgotten'> {
   /** Called for each line on the standard error of a process. */
