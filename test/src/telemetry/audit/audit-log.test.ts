@@ -8,37 +8,15 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { canonicalJson } from '../../../../src/lib/canonical-json.js'
-import { AuditLog, type AuditOptions } from '../../../../src/telemetry/audit/audit-log.js'
+import { AuditLog } from '../../../../src/telemetry/audit/audit-log.js'
 import { asideNames } from '../../../../src/telemetry/audit/files.js'
 import { verifyAudit } from '../../../../src/telemetry/audit/verify.js'
-import type { Decision } from '../../../../src/telemetry/decision.js'
+import { called, openAudit } from '../../../support/audit.js'
 import { until } from '../../../support/until.js'
-
-interface Line { readonly level: string, readonly fields: Record<string, unknown>, readonly message: string }
-
-async function open (t: Test, options: AuditOptions): Promise<{ audit: AuditLog, lines: Line[] }> {
-  const lines: Line[] = []
-  const at = (level: string) => (fields: object, message: string) => {
-    lines.push({ level, fields: { ...fields }, message })
-  }
-  const audit = await AuditLog.open(options, { info: at('info'), error: at('error') })
-  t.teardown(async () => { await audit.close() })
-  return { audit, lines }
-}
-
-const called: Decision = {
-  kind: 'called',
-  outcome: 'allowed',
-  at: 0,
-  requestId: 'r-1',
-  principal: 'user:ada',
-  method: 'tools/list',
-  ms: 1.23456
-}
 
 t.test('a record is canonical JSON without its hash', async t => {
   const lines: string[] = []
-  const { audit } = await open(t, { stream: { write: line => { lines.push(line) } } })
+  const { audit } = await openAudit(t, { stream: { write: line => { lines.push(line) } } })
   audit.note(called)
   audit.note({
     ...called,
@@ -56,7 +34,7 @@ t.test('a record is canonical JSON without its hash', async t => {
 
 t.test('a tool named like a credential is redacted', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
-  const { audit } = await open(t, { file, secrets: ['a-plain-old-key'] })
+  const { audit } = await openAudit(t, { file, secrets: ['a-plain-old-key'] })
   audit.note({ ...called, item: 'a-plain-old-key', itemKind: 'tool' })
   audit.note({ ...called, item: 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2ln', itemKind: 'tool' })
   await audit.close()
@@ -73,7 +51,7 @@ t.test('a file that cannot be opened stops the start', async t => {
 
 t.test('the audit file is private', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
-  await open(t, { file })
+  await openAudit(t, { file })
   t.equal(statSync(file).mode & 0o777, 0o600)
 })
 
@@ -81,7 +59,7 @@ t.test(
   'a full disk drops records, degrades the service and blocks nothing',
   { skip: existsSync('/dev/full') ? false : 'needs /dev/full' },
   async t => {
-    const { audit, lines } = await open(t, { file: '/dev/full', maxQueuedBytes: 2000 })
+    const { audit, lines } = await openAudit(t, { file: '/dev/full', maxQueuedBytes: 2000 })
     for (let i = 0; i < 100; i++) audit.note(called)
     t.ok(audit.dropped > 50)
     await until(() => lines.length > 0)
@@ -111,7 +89,7 @@ t.test('a partly written line is completed when there is room', async t => {
   const file = join(directory, 'audit.jsonl')
   const other = join(directory, 'other')
   writeFileSync(other, Buffer.alloc(40_000))
-  const { audit, lines } = await open(t, { file, maxQueuedBytes: 10_000 })
+  const { audit, lines } = await openAudit(t, { file, maxQueuedBytes: 10_000 })
   await until(() => {
     audit.note(called)
     return lines.some(({ fields }) => fields.code === 'ENOSPC') && audit.dropped > 10
@@ -132,7 +110,7 @@ t.test('a partly written line is completed when there is room', async t => {
 t.test('after a full disk, pending records and the number of dropped ones are written', async t => {
   const file = join(t.testdir({}), 'there', 'audit.jsonl')
   mkdirSync(dirname(file))
-  const { audit, lines } = await open(t, { file, maxQueuedBytes: 3000 })
+  const { audit, lines } = await openAudit(t, { file, maxQueuedBytes: 3000 })
   await until(() => audit.queuedBytes === 0)
   rmSync(dirname(file), { recursive: true })
   // The audit uses the open file for up to a second.
@@ -149,7 +127,7 @@ t.test(
   'a moved or removed file is replaced, and the chain continues',
   async t => {
     const file = join(t.testdir({}), 'audit.jsonl')
-    const { audit } = await open(t, { file })
+    const { audit } = await openAudit(t, { file })
     audit.note(called)
     await until(() => audit.queuedBytes === 0)
     renameSync(file, `${file}.moved`)
@@ -164,7 +142,7 @@ t.test(
 
 t.test('a limited number of rotated files is kept', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
-  const { audit } = await open(t, { file, maxBytes: 300, keep: 2 })
+  const { audit } = await openAudit(t, { file, maxBytes: 300, keep: 2 })
   for (let i = 0; i < 12; i++) {
     audit.note(called)
     await until(() => audit.queuedBytes === 0)
@@ -175,7 +153,7 @@ t.test('a limited number of rotated files is kept', async t => {
 t.test('rotated files stay in order if the clock is set back', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
   writeFileSync(`${file}.29990101T000000-007`, '')
-  const { audit } = await open(t, { file, maxBytes: 300, keep: 3 })
+  const { audit } = await openAudit(t, { file, maxBytes: 300, keep: 3 })
   for (let i = 0; i < 12; i++) {
     audit.note(called)
     await until(() => audit.queuedBytes === 0)
@@ -190,7 +168,7 @@ t.test('rotated files stay in order if the clock is set back', async t => {
 t.test('a pipe without a reader blocks neither requests nor shutdown', async t => {
   const file = join(t.testdir({}), 'pipe')
   execFileSync('mkfifo', [file])
-  const { audit, lines } = await open(t, { file, maxQueuedBytes: 200_000 })
+  const { audit, lines } = await openAudit(t, { file, maxQueuedBytes: 200_000 })
   for (let n = 0; audit.dropped === 0; n++) {
     audit.note(called)
     if (n % 100 === 0) await new Promise(resolve => { setImmediate(resolve) })
@@ -204,7 +182,7 @@ t.test('a pipe without a reader blocks neither requests nor shutdown', async t =
 t.test('a pipe is not rotated', async t => {
   const file = join(t.testdir({}), 'pipe')
   execFileSync('mkfifo', [file])
-  const { audit } = await open(t, { file, maxBytes: 300 })
+  const { audit } = await openAudit(t, { file, maxBytes: 300 })
   for (let n = 0; n < 5; n++) {
     audit.note(called)
     await until(() => audit.queuedBytes === 0)
@@ -220,7 +198,7 @@ t.test(
     const file = join(t.testdir({}), 'audit.jsonl')
     const descriptor = openSync(file, 'a')
     t.teardown(() => { closeSync(descriptor) })
-    const { audit, lines } = await open(t, { file: `/proc/self/fd/${descriptor}`, maxBytes: 300 })
+    const { audit, lines } = await openAudit(t, { file: `/proc/self/fd/${descriptor}`, maxBytes: 300 })
     for (let n = 0; n < 5; n++) {
       audit.note(called)
       // Each record is written by itself, and an error is logged while it waits.
@@ -236,7 +214,7 @@ t.test('a blocked stream drops records and records their number', async t => {
   const lines: string[] = []
   let hasRoom = true
   const stream = { write: (line: string) => { lines.push(line) }, hasRoom: () => hasRoom }
-  const { audit } = await open(t, { stream })
+  const { audit } = await openAudit(t, { stream })
   hasRoom = false
   for (let i = 0; i < 3; i++) audit.note(called)
   t.equal(audit.isDegraded, true)
@@ -252,7 +230,7 @@ t.test('a blocked stream drops records and records their number', async t => {
 
 t.test('the head of the chain is logged at the end', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
-  const { audit, lines } = await open(t, { file })
+  const { audit, lines } = await openAudit(t, { file })
   audit.note(called)
   await audit.close()
   const { heads } = await verifyAudit([file])

@@ -2,39 +2,16 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t, { type Test } from 'tap'
-import { AuditLog, type AuditOptions } from '../../../../src/telemetry/audit/audit-log.js'
+import t from 'tap'
 import { asideNames } from '../../../../src/telemetry/audit/files.js'
 import { verifyAudit } from '../../../../src/telemetry/audit/verify.js'
-import type { Decision } from '../../../../src/telemetry/decision.js'
+import { called, openAudit } from '../../../support/audit.js'
 import { until } from '../../../support/until.js'
-
-interface Line { readonly level: string, readonly fields: Record<string, unknown>, readonly message: string }
-
-async function open (t: Test, options: AuditOptions): Promise<{ audit: AuditLog, lines: Line[] }> {
-  const lines: Line[] = []
-  const at = (level: string) => (fields: object, message: string) => {
-    lines.push({ level, fields: { ...fields }, message })
-  }
-  const audit = await AuditLog.open(options, { info: at('info'), error: at('error') })
-  t.teardown(async () => { await audit.close() })
-  return { audit, lines }
-}
-
-const called: Decision = {
-  kind: 'called',
-  outcome: 'allowed',
-  at: 0,
-  requestId: 'r-1',
-  principal: 'user:ada',
-  method: 'tools/list',
-  ms: 1.23456
-}
 
 t.test('processes that rotate one file at the same time lose no record', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
   const logs = await Promise.all(
-    Array.from({ length: 6 }, async () => (await open(t, { file, maxBytes: 2000, keep: 1000 })).audit)
+    Array.from({ length: 6 }, async () => (await openAudit(t, { file, maxBytes: 2000, keep: 1000 })).audit)
   )
   for (let round = 0; round < 80; round++) {
     for (const audit of logs) for (let i = 0; i < 20; i++) audit.note(called)
@@ -52,7 +29,7 @@ t.test('a file that cannot be rotated is still written, and degrades the service
   // In the place of the lock, for no rights stop root. Old, because a lock could be in use.
   writeFileSync(`${file}.lock`, '')
   utimesSync(`${file}.lock`, 0, 0)
-  const { audit, lines } = await open(t, { file, maxBytes: 300, maxQueuedBytes: 3000 })
+  const { audit, lines } = await openAudit(t, { file, maxBytes: 300, maxQueuedBytes: 3000 })
   for (let i = 0; i < 30; i++) {
     audit.note(called)
     await until(() => audit.queuedBytes === 0)
@@ -72,7 +49,7 @@ t.test('a file that cannot be rotated is still written, and degrades the service
 
 t.test('a removed file is replaced even if the clock was set back', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
-  const { audit } = await open(t, { file })
+  const { audit } = await openAudit(t, { file })
   await until(() => audit.queuedBytes === 0)
   const { now } = Date
   t.teardown(() => { Date.now = now })
@@ -89,7 +66,7 @@ t.test('a removed directory that exists again is written and not reported as unr
   const directory = join(t.testdir({}), 'logs')
   mkdirSync(directory)
   const file = join(directory, 'audit.jsonl')
-  const { audit, lines } = await open(t, { file, maxBytes: 300 })
+  const { audit, lines } = await openAudit(t, { file, maxBytes: 300 })
   await until(() => audit.queuedBytes === 0)
   rmSync(directory, { recursive: true })
   await until(() => {
