@@ -132,11 +132,11 @@ export function emitCallInProcess (fastify: FastifyInstance, exchange: Exchange)
 function emitWhenEnded (request: FastifyRequest, reply: FastifyReply, isCut: boolean, lines: Lines): void {
   const exchanges = exchangesOf(request)
   // The usual case: every message has ended, so nothing has to be awaited.
-  if (exchanges.every(({ ended }) => ended)) return say(request, reply, isCut, lines)
+  if (exchanges.every(({ ended }) => ended)) return emitNow(request, reply, isCut, lines)
   let open = 1
   const oneLess = (): void => {
     open -= 1
-    if (open === 0) say(request, reply, isCut, lines)
+    if (open === 0) emitNow(request, reply, isCut, lines)
   }
   for (const exchange of exchanges) {
     if (exchange.ended) continue
@@ -146,7 +146,7 @@ function emitWhenEnded (request: FastifyRequest, reply: FastifyReply, isCut: boo
   oneLess()
 }
 
-function say (request: FastifyRequest, reply: FastifyReply, isCut: boolean, lines: Lines): void {
+function emitNow (request: FastifyRequest, reply: FastifyReply, isCut: boolean, lines: Lines): void {
   const { decisions } = request.server
   const { body, log, refusal, mcpCall } = request
   const exchanges = exchangesOf(request)

@@ -175,8 +175,10 @@ export class Sessions {
     return known
   }
 
-  /** Requires all rights that the session was used with: a credential with fewer rights must not end
-   * calls of one with more. */
+  /**
+   * Requires all rights that the session was used with: a credential with fewer rights must not end calls of
+   * one with more.
+   */
   async #delete ({ id, record }: Session, { principal }: McpRequest): Promise<Reply> {
     if (!areHeld(record.rights, rightsOf(principal))) {
       throw new SessionNotFoundError({ reason: 'the session was used with more rights' })
